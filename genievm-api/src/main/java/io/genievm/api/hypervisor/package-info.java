@@ -1,4 +1,45 @@
-/** The SPI for hypervisor drivers: how a VM is frozen, described and read. */
+/**
+ * What a driver implements so that GenieVM can back up and restore the VMs of one kind of hypervisor.
+ *
+ * <h2>The life of a backup, seen by a driver</h2>
+ *
+ * <ol>
+ *   <li>{@link io.genievm.api.hypervisor.HypervisorProvider#open} gives a connection; it may serve many jobs at a time.
+ *   <li>{@link io.genievm.api.hypervisor.HypervisorConnection#beginSnapshot} freezes the VM's disks at one moment.
+ *   <li>For every disk the core asks {@link io.genievm.api.hypervisor.SnapshotDisk#allocated()} or
+ *       {@link io.genievm.api.hypervisor.SnapshotDisk#changesSince}, opens readers, reads, closes them, and calls
+ *       {@link io.genievm.api.hypervisor.SnapshotDisk#confirmUnchanged()}.
+ *   <li>Exactly one of {@link io.genievm.api.hypervisor.VmSnapshot#committed()} and
+ *       {@link io.genievm.api.hypervisor.VmSnapshot#abandoned()}, then
+ *       {@link io.genievm.api.hypervisor.VmSnapshot#close()}. {@code close()} alone means abandoned.
+ * </ol>
+ *
+ * <h2>Rules for every driver</h2>
+ *
+ * <ol>
+ *   <li>Units are bytes, everywhere. Sectors and KiB stay inside the driver.
+ *   <li>Calls are synchronous and complete or throw. Every failure is a {@link io.genievm.api.GenieVmException} whose
+ *       code says whether a retry may help; the driver itself does not retry. Drivers have the numbers from 10 000 on.
+ *   <li>The core owns threads and buffers. No reference to a buffer is kept after a call returns. The core never
+ *       interrupts a thread; a blocked call is broken off by {@code close()} from another thread and then fails with
+ *       {@link io.genievm.api.ErrorCode#CLOSED}.
+ *   <li>{@code close()} may be called from any thread, more than once, and concurrently with other calls.
+ *   <li>Whatever a driver creates on a hypervisor bears the name {@code genievm-<repositoryId>-<sessionId>}. Only what
+ *       bears the id of the repository at hand may be taken over or removed, and only when its owner is dead; while its
+ *       owner lives the answer is {@link io.genievm.api.ErrorCode#BUSY}.
+ *   <li>What a driver was asked for and could not do, and did not fail over, is told as a
+ *       {@link io.genievm.api.hypervisor.DriverFact}. The core decides what follows.
+ *   <li>A driver decides nothing about full or incremental, trust or retention.
+ *   <li>Optional abilities are interfaces of their own, asked for by
+ *       {@link io.genievm.api.hypervisor.HypervisorConnection#ability}.
+ * </ol>
+ *
+ * <p>Providers are found with {@link java.util.ServiceLoader} or handed to the core. A provider that works on the class
+ * path and on the module path is registered twice: {@code provides ... with} in its module-info and a file in
+ * {@code META-INF/services}.
+ *
+ * @since 0.1
+ */
 @NullMarked
 package io.genievm.api.hypervisor;
 

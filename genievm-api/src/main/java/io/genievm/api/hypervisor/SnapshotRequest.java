@@ -1,0 +1,155 @@
+package io.genievm.api.hypervisor;
+
+import io.genievm.api.DiskId;
+import io.genievm.api.RepositoryId;
+import io.genievm.api.SessionId;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Whose backup a snapshot is for and how it is wanted. Immutable.
+ *
+ * @since 0.1
+ */
+public final class SnapshotRequest {
+    private final RepositoryId repository;
+    private final SessionId session;
+    private final QuiesceMode quiesce;
+    private final Set<DiskId> excludedDisks;
+    private final Map<DiskId, ChangeToken> parentTokens;
+
+    private SnapshotRequest(Builder builder) {
+        this.repository = builder.repository;
+        this.session = builder.session;
+        this.quiesce = builder.quiesce;
+        this.excludedDisks = Set.copyOf(builder.excludedDisks);
+        this.parentTokens = Map.copyOf(builder.parentTokens);
+    }
+
+    /**
+     * Begins a request.
+     *
+     * @param repository the repository that the backup goes to
+     * @param session the session that makes it
+     * @return a builder without quiescing, excluded disks or parent tokens
+     */
+    public static Builder builder(RepositoryId repository, SessionId session) {
+        return new Builder(repository, session);
+    }
+
+    /**
+     * The repository that the backup goes to.
+     *
+     * @return its id
+     */
+    public RepositoryId repository() {
+        return repository;
+    }
+
+    /**
+     * The session that makes the backup.
+     *
+     * @return its id
+     */
+    public SessionId session() {
+        return session;
+    }
+
+    /**
+     * How far the guest is to be brought to rest. A driver that can not do it, or whose guest refuses, goes on without
+     * and says so with {@link DriverFact#QUIESCE_REFUSED}.
+     *
+     * @return the mode
+     */
+    public QuiesceMode quiesce() {
+        return quiesce;
+    }
+
+    /**
+     * Disks that are to be left out, also of change tracking.
+     *
+     * @return their ids, possibly empty
+     */
+    public Set<DiskId> excludedDisks() {
+        return excludedDisks;
+    }
+
+    /**
+     * The tokens that the parent restore point holds, for the disks that have one. The driver may need them to set up
+     * the snapshot; it keeps them valid until {@link VmSnapshot#committed()}.
+     *
+     * @return disk to token, possibly empty
+     */
+    public Map<DiskId, ChangeToken> parentTokens() {
+        return parentTokens;
+    }
+
+    /**
+     * The name that everything made on the hypervisor for this request bears.
+     *
+     * @return {@code genievm-<repositoryId>-<sessionId>}
+     */
+    public String markerName() {
+        return "genievm-" + repository + "-" + session;
+    }
+
+    /**
+     * Collects the parts of a {@link SnapshotRequest}. For one thread.
+     *
+     * @since 0.1
+     */
+    public static final class Builder {
+        private final RepositoryId repository;
+        private final SessionId session;
+        private QuiesceMode quiesce = QuiesceMode.NONE;
+        private Set<DiskId> excludedDisks = Set.of();
+        private Map<DiskId, ChangeToken> parentTokens = Map.of();
+
+        private Builder(RepositoryId repository, SessionId session) {
+            this.repository = repository;
+            this.session = session;
+        }
+
+        /**
+         * Sets how far the guest is to be brought to rest.
+         *
+         * @param mode the mode
+         * @return this builder
+         */
+        public Builder quiesce(QuiesceMode mode) {
+            this.quiesce = mode;
+            return this;
+        }
+
+        /**
+         * Sets the disks to leave out.
+         *
+         * @param disks their ids, possibly empty
+         * @return this builder
+         */
+        public Builder excludedDisks(Set<DiskId> disks) {
+            this.excludedDisks = disks;
+            return this;
+        }
+
+        /**
+         * Sets the tokens of the parent restore point.
+         *
+         * @param tokens disk to token, possibly empty
+         * @return this builder
+         */
+        public Builder parentTokens(Map<DiskId, ChangeToken> tokens) {
+            this.parentTokens = tokens;
+            return this;
+        }
+
+        /**
+         * Makes the request.
+         *
+         * @return the request
+         */
+        public SnapshotRequest build() {
+            return new SnapshotRequest(this);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+package io.genievm.api.task;
+
+/**
+ * What a task is doing. Backup goes through PREPARE, COPY, COMMIT; restore through PREPARE, COPY, COMMIT; verify
+ * through PREPARE, STRUCTURE, DATA. A phase may be left out or entered again.
+ *
+ * @since 0.1
+ */
+public enum TaskPhase {
+    /** Opening, taking the snapshot, planning. */
+    PREPARE,
+    /** Moving data. */
+    COPY,
+    /** Publishing the result. */
+    COMMIT,
+    /** Checking that everything that is needed is there. */
+    STRUCTURE,
+    /** Checking every byte. */
+    DATA
+}
