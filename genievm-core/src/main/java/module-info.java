@@ -6,4 +6,9 @@ module io.genievm.core {
     requires org.lz4.java;
     requires org.slf4j;
     requires static org.jspecify;
+
+    exports io.genievm.core;
+
+    uses io.genievm.api.hypervisor.HypervisorProvider;
+    uses io.genievm.api.store.BlobStoreProvider;
 }

@@ -44,8 +44,7 @@ public record ErrorCode(int number, String name, ErrorCategory category, boolean
     public static final ErrorCode TRANSIENT_IO_ERROR =
             new ErrorCode(101, "TRANSIENT_IO_ERROR", ErrorCategory.ENVIRONMENT, true);
     /** Permission was refused. */
-    public static final ErrorCode ACCESS_DENIED =
-            new ErrorCode(102, "ACCESS_DENIED", ErrorCategory.ENVIRONMENT, false);
+    public static final ErrorCode ACCESS_DENIED = new ErrorCode(102, "ACCESS_DENIED", ErrorCategory.ENVIRONMENT, false);
     /** A disk changed while it was read, so that what was read is of no single moment. */
     public static final ErrorCode SOURCE_CHANGED =
             new ErrorCode(103, "SOURCE_CHANGED", ErrorCategory.ENVIRONMENT, false);

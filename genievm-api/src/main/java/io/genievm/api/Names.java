@@ -25,7 +25,10 @@ final class Names {
         int bytes;
         try {
             // Not String.getBytes, which turns half a surrogate pair into '?' and so two names into one.
-            bytes = StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(value)).remaining();
+            bytes = StandardCharsets.UTF_8
+                    .newEncoder()
+                    .encode(CharBuffer.wrap(value))
+                    .remaining();
         } catch (CharacterCodingException e) {
             throw new IllegalArgumentException(allowed + "; it is not valid Unicode", e);
         }

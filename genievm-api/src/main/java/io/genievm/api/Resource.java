@@ -13,8 +13,10 @@ import org.jspecify.annotations.Nullable;
  * @since 0.1
  */
 public record Resource(
-        @Nullable VmId vm, @Nullable DiskId disk, @Nullable Extent extent, @Nullable String name)
-        implements Serializable {
+        @Nullable VmId vm,
+        @Nullable DiskId disk,
+        @Nullable Extent extent,
+        @Nullable String name) implements Serializable {
     /** About nothing in particular. */
     public static final Resource NONE = new Resource(null, null, null, null);
 

@@ -32,10 +32,7 @@ public interface VmCreation {
      * @since 0.1
      */
     record NewVmRequest(
-            String name,
-            List<VmDescription.Disk> disks,
-            Map<String, String> hardware,
-            Map<String, String> options) {
+            String name, List<VmDescription.Disk> disks, Map<String, String> hardware, Map<String, String> options) {
         /**
          * Copies the collections.
          *

@@ -94,7 +94,8 @@ public interface BlobStore extends AutoCloseable {
      *     longer than accepted, or a common code
      */
     default byte[] getAll(String key, int maxLength) {
-        long length = stat(key).orElseThrow(
+        long length = stat(key)
+                .orElseThrow(
                         () -> new GenieVmException(ErrorCode.NOT_FOUND, Resource.named(key), "no such object: " + key))
                 .length();
         if (length > maxLength) {

@@ -1,0 +1,62 @@
+package io.genievm.core;
+
+import io.genievm.api.DiskId;
+import io.genievm.api.SessionId;
+import io.genievm.api.VmId;
+import io.genievm.api.Warning;
+import java.time.Instant;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One VM at one moment, as the repository holds it: complete, whatever it was made from.
+ *
+ * @param id its id, for ever its own
+ * @param vm the VM
+ * @param name the VM's name for people at that moment
+ * @param sequence its place: the points of a VM are ordered by sequence, ties by id
+ * @param parent the point that it was compared with, or {@code null} where there was none; it may be deleted by now
+ * @param created when the snapshot was taken, by the clock of the machine that did it: for people, never for order
+ * @param provider the name of the driver that made it
+ * @param disks the disks in ascending order of their ids
+ * @param warnings what was noticed when it was made
+ * @since 0.1
+ */
+public record RestorePoint(
+        SessionId id,
+        VmId vm,
+        String name,
+        long sequence,
+        @Nullable SessionId parent,
+        Instant created,
+        String provider,
+        List<Disk> disks,
+        List<Warning> warnings) {
+    /**
+     * Copies the lists.
+     *
+     * @param id the id
+     * @param vm the VM
+     * @param name the name
+     * @param sequence the sequence
+     * @param parent the parent
+     * @param created the time
+     * @param provider the driver
+     * @param disks the disks
+     * @param warnings the warnings
+     */
+    public RestorePoint {
+        disks = List.copyOf(disks);
+        warnings = List.copyOf(warnings);
+    }
+
+    /**
+     * One disk of a point.
+     *
+     * @param id its id
+     * @param capacity its size in bytes
+     * @param trust how far it is proven
+     * @since 0.1
+     */
+    public record Disk(DiskId id, long capacity, Trust trust) {}
+}

@@ -1,0 +1,43 @@
+package io.genievm.core;
+
+import io.genievm.api.SessionId;
+import io.genievm.api.VmId;
+import io.genievm.api.Warning;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a restore did. Every byte of it was checked.
+ *
+ * @param point the point that was restored
+ * @param files the files that were written, in the order of the disks; empty when the target was a VM
+ * @param vm the new VM, or {@code null} when the target was a folder
+ * @param writtenBytes bytes written; holes and zeroes are not
+ * @param warnings what a person should know
+ * @param elapsed how long it took
+ * @since 0.1
+ */
+public record RestoreReport(
+        SessionId point,
+        List<Path> files,
+        @Nullable VmId vm,
+        long writtenBytes,
+        List<Warning> warnings,
+        Duration elapsed) {
+    /**
+     * Copies the lists.
+     *
+     * @param point the point
+     * @param files the files
+     * @param vm the VM
+     * @param writtenBytes bytes written
+     * @param warnings the warnings
+     * @param elapsed the time
+     */
+    public RestoreReport {
+        files = List.copyOf(files);
+        warnings = List.copyOf(warnings);
+    }
+}

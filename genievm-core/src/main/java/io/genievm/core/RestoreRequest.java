@@ -1,0 +1,189 @@
+package io.genievm.core;
+
+import io.genievm.api.DiskId;
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
+import io.genievm.api.SessionId;
+import io.genievm.api.VmId;
+import io.genievm.api.hypervisor.HypervisorConnection;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Which point to restore, and where to. Immutable.
+ *
+ * @since 0.1
+ */
+public final class RestoreRequest {
+    private final VmId vm;
+    private final @Nullable SessionId point;
+    private final Set<DiskId> disks;
+    private final Target target;
+
+    private RestoreRequest(Builder builder, Target target) {
+        this.vm = builder.vm;
+        this.point = builder.point;
+        this.disks = Set.copyOf(builder.disks);
+        this.target = target;
+    }
+
+    /**
+     * Begins a request for the latest point of a VM with all its disks.
+     *
+     * @param vm the VM's id
+     * @return a builder
+     */
+    public static Builder builder(VmId vm) {
+        return new Builder(vm);
+    }
+
+    /**
+     * The VM.
+     *
+     * @return its id
+     */
+    public VmId vm() {
+        return vm;
+    }
+
+    /**
+     * The point.
+     *
+     * @return its id, or {@code null} for the latest
+     */
+    public @Nullable SessionId point() {
+        return point;
+    }
+
+    /**
+     * The disks.
+     *
+     * @return their ids; empty for all
+     */
+    public Set<DiskId> disks() {
+        return disks;
+    }
+
+    /**
+     * Where to restore to.
+     *
+     * @return the target
+     */
+    public Target target() {
+        return target;
+    }
+
+    /**
+     * Where a restore writes.
+     *
+     * @since 0.1
+     */
+    public sealed interface Target {}
+
+    /**
+     * Raw, sparse files named by disk id in a folder, which is made if it does not exist. A file is under a temporary
+     * name until it is whole. No existing file is ever overwritten.
+     *
+     * @param directory the folder
+     * @since 0.1
+     */
+    public record Folder(Path directory) implements Target {}
+
+    /**
+     * A new VM.
+     *
+     * @param connection a connection whose driver has {@link io.genievm.api.hypervisor.VmCreation}; stays the caller's
+     * @param name the new VM's name
+     * @param options what only the driver knows
+     * @since 0.1
+     */
+    public record NewVm(HypervisorConnection connection, String name, Map<String, String> options) implements Target {
+        /**
+         * Copies the options.
+         *
+         * @param connection the connection
+         * @param name the name
+         * @param options the options
+         */
+        public NewVm {
+            options = Map.copyOf(options);
+        }
+    }
+
+    /**
+     * Collects the parts of a {@link RestoreRequest}. For one thread.
+     *
+     * @since 0.1
+     */
+    public static final class Builder {
+        private final VmId vm;
+        private @Nullable SessionId point;
+        private Set<DiskId> disks = Set.of();
+        private @Nullable Target target;
+
+        private Builder(VmId vm) {
+            this.vm = vm;
+        }
+
+        /**
+         * Sets the point.
+         *
+         * @param value its id
+         * @return this builder
+         */
+        public Builder point(SessionId value) {
+            this.point = value;
+            return this;
+        }
+
+        /**
+         * Sets the disks.
+         *
+         * @param value their ids; empty for all
+         * @return this builder
+         */
+        public Builder disks(Set<DiskId> value) {
+            this.disks = value;
+            return this;
+        }
+
+        /**
+         * Restores to raw files in a folder.
+         *
+         * @param directory the folder
+         * @return this builder
+         */
+        public Builder toFolder(Path directory) {
+            this.target = new Folder(directory);
+            return this;
+        }
+
+        /**
+         * Restores to a new VM.
+         *
+         * @param connection a connection whose driver can create VMs; stays the caller's
+         * @param name the new VM's name
+         * @return this builder
+         */
+        public Builder toNewVm(HypervisorConnection connection, String name) {
+            this.target = new NewVm(connection, name, Map.of());
+            return this;
+        }
+
+        /**
+         * Makes the request.
+         *
+         * @return the request
+         * @throws GenieVmException with {@code INVALID_ARGUMENT} when no target was set
+         */
+        public RestoreRequest build() {
+            if (target == null) {
+                throw new GenieVmException(
+                        ErrorCode.INVALID_ARGUMENT, "a restore needs a target: a folder or a new VM");
+            }
+            return new RestoreRequest(this, target);
+        }
+    }
+}

@@ -1,0 +1,15 @@
+package io.genievm.core;
+
+/**
+ * How far it is proven that a disk of a restore point is what the VM had.
+ *
+ * @since 0.1
+ */
+public enum Trust {
+    /** Every chunk of the disk was read for this point. */
+    PROVEN,
+    /** Ranges that the hypervisor called unchanged were taken over; a share of them has been compared. */
+    SAMPLED,
+    /** A later audit found that the hypervisor's change tracking had lied around the time of this point. */
+    SUSPECT
+}
