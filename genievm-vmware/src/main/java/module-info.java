@@ -1,7 +1,10 @@
+import io.genievm.vmware.internal.VmwareProvider;
+
 /** Driver for VMware vSphere. */
 module io.genievm.vmware {
     requires io.genievm.api;
-    requires com.sun.jna;
-    requires org.slf4j;
     requires static org.jspecify;
+
+    provides io.genievm.api.hypervisor.HypervisorProvider with
+            VmwareProvider;
 }
