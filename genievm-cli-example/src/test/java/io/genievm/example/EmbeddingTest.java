@@ -38,13 +38,11 @@ class EmbeddingTest {
     static void run(String vms, String folder, Path target) throws InterruptedException {
         VmId web = new VmId("web");
         try (GenieVm genie = GenieVm.open();
-                Repository repository =
-                        genie.createRepository(BlobStoreConfig.of(folder), RepositoryOptions.DEFAULT);
+                Repository repository = genie.createRepository(BlobStoreConfig.of(folder), RepositoryOptions.DEFAULT);
                 HypervisorConnection host = genie.connect(HypervisorConfig.of("images:" + vms))) {
 
-            BackupReport backup = repository
-                    .backup(host, BackupRequest.builder(web).build())
-                    .await();
+            BackupReport backup =
+                    repository.backup(host, BackupRequest.builder(web).build()).await();
             System.out.println("point " + backup.point() + ": " + backup.storedBytes() + " bytes stored");
 
             if (!repository.verify(VerifyRequest.EVERYTHING).await().isOk()) {
