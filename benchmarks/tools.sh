@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The tools that compare.sh measures, one function for each, all with the same steps. This is the
+# process whose time and memory are taken, so it does nothing that does not belong to the step.
+#
+# Usage: tools.sh TOOL STEP REPO [IMAGE | TARGET]
+#
+#   TOOL  genievm:CODEC    e.g. genievm:zstd:1, genievm:lz4
+#         restic           repository version 2, its own choice of compression, encrypted
+#         borg:CODEC       e.g. borg:lz4, borg:zstd,1; fixed 4 MiB chunks, sparse, not encrypted
+#   STEP  version          prints the tool's version
+#         init REPO        makes an empty repository
+#         backup REPO IMAGE
+#         verify REPO      reads and checks every byte that was stored
+#         restore REPO TARGET   puts the image anywhere below the folder TARGET
+#
+# Every step that writes ends with an fsync of each file written, whoever wrote it: a tool that
+# leaves that to the kernel would otherwise have its writes paid by the next one.
+set -euo pipefail
+
+readonly FIXED=fixed,4194304
+genievm=${GENIEVM:-$(cd "$(dirname "$0")/.." && pwd)/genievm}
+export RESTIC_PASSWORD=x RESTIC_CACHE_DIR=${RESTIC_CACHE_DIR:-}
+export BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes BORG_BASE_DIR=${BORG_BASE_DIR:-}
+[[ -n $RESTIC_CACHE_DIR ]] || unset RESTIC_CACHE_DIR
+[[ -n $BORG_BASE_DIR ]] || unset BORG_BASE_DIR
+
+synced() { find "$1" -type f -exec sync {} +; }
+
+genievm() {
+  local codec=$1 step=$2 repo=${3:-} other=${4:-}
+  case $step in
+    version) "$genievm" --version ;;
+    init) "$genievm" init --repo "$repo" > /dev/null ;;
+    backup) "$genievm" backup --host "images:$other" --vm "${other##*/}" --repo "$repo" --codec "$codec" --json > /dev/null && synced "$repo" ;;
+    verify) "$genievm" verify --repo "$repo" --json > /dev/null ;;
+    restore) "$genievm" restore --repo "$repo" --vm "${GENIEVM_VM:?}" --to "$other" --json > /dev/null && synced "$other" ;;
+    *) exit 2 ;;
+  esac
+}
+
+restic() {
+  local step=$1 repo=${2:-} other=${3:-}
+  case $step in
+    version) command restic version ;;
+    init) command restic -q -r "$repo" init --repository-version 2 ;;
+    backup) command restic -q -r "$repo" backup "$other" && synced "$repo" ;;
+    verify) command restic -q -r "$repo" check --read-data > /dev/null ;;
+    restore) command restic -q -r "$repo" restore latest --target "$other" && synced "$other" ;;
+    *) exit 2 ;;
+  esac
+}
+
+borg() {
+  local codec=$1 step=$2 repo=${3:-} other=${4:-}
+  case $step in
+    version) command borg --version ;;
+    init) command borg init -e none "$repo" ;;
+    backup) command borg create --sparse --chunker-params "$FIXED" -C "$codec" "$repo::point" "$other" && synced "$repo" ;;
+    verify) command borg check --verify-data "$repo" > /dev/null ;;
+    restore) cd "$other" && command borg extract --sparse "$repo::point" && synced "$other" ;;
+    *) exit 2 ;;
+  esac
+}
+
+tool=${1:?}
+shift
+case $tool in
+  genievm:*) genievm "${tool#genievm:}" "$@" ;;
+  restic) restic "$@" ;;
+  borg:*) borg "${tool#borg:}" "$@" ;;
+  *) echo "tools: unknown tool $tool" >&2; exit 2 ;;
+esac
