@@ -4,4 +4,7 @@ module io.genievm.storage {
     requires com.sun.jna;
     requires org.slf4j;
     requires static org.jspecify;
+
+    provides io.genievm.api.store.BlobStoreProvider with
+            io.genievm.storage.internal.local.LocalBlobStoreProvider;
 }
