@@ -90,15 +90,17 @@ for ((round = 1; round <= rounds; round++)); do
   done
 done
 
-jq -s --argjson machine "$(machine "$work")" --argjson versions "$versions" --arg base "${tools[0]}" \
+jq -s --argjson machine "$(machine "$work")" --argjson versions "$versions" --arg tools "${tools[*]}" \
   --arg image "${image##*/}" --argjson size "$(stat -c %s "$image")" --argjson allocated "$(allocated "$image")" '
   def median: sort | if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2 - 1] + .[length / 2]) / 2 end;
   def spread: {min: min, median: median, max: max};
-  . as $runs
+  def in_order: ($tools | split(" ")) as $order | sort_by(.tool as $tool | $order | index($tool));
+  . as $runs | ($tools | split(" ")[0]) as $base
   | [$runs[] | select(.wallSeconds)] | group_by([.step, .tool])
   | map({step: .[0].step, tool: .[0].tool, runs: length, wallSeconds: map(.wallSeconds) | spread,
          cpuSeconds: map(.cpuSeconds) | spread, peakBytes: map(.peakBytes) | spread,
-         otherCpuSeconds: map(.otherCpuSeconds) | spread, storedBytes: map(.storedBytes) | spread}) as $summary
+         otherCpuSeconds: map(.otherCpuSeconds) | spread, storedBytes: map(.storedBytes) | spread})
+  | in_order as $summary
   | ($summary | map(select(.tool == $base) | {(.step): .}) | add) as $bases
   | {image: {name: $image, sizeBytes: $size, allocatedBytes: $allocated}, machine: $machine, versions: $versions,
      base: $base,
@@ -106,12 +108,13 @@ jq -s --argjson machine "$(machine "$work")" --argjson versions "$versions" --ar
        wall: ($b.wallSeconds.median / .wallSeconds.median), cpu: ($b.cpuSeconds.median / .cpuSeconds.median),
        peak: ($b.peakBytes.median / .peakBytes.median), stored: ($b.storedBytes.median / .storedBytes.median)})})),
      restored: ([$runs[] | select(.step == "restored")] | group_by(.tool)
-       | map({tool: .[0].tool, allocatedBytes: map(.allocatedBytes) | spread})),
+       | map({tool: .[0].tool, allocatedBytes: map(.allocatedBytes) | spread}) | in_order),
      runs: $runs}' "$runs" > "$work/result.json"
 [[ -z $json ]] || cp "$work/result.json" "$json"
 
 jq -r '
-  def fixed(digits): . * pow(10; digits) | round / pow(10; digits) | tostring;
+  def fixed(digits): pow(10; digits) as $scale | . * $scale | round
+    | "\(. / $scale | floor).\(. % $scale + $scale | tostring[1:])";
   def seconds: "\(.min | fixed(1)) / \(.median | fixed(1)) / \(.max | fixed(1))";
   def mib: . / 1048576 | round | tostring;
   (.image | "\(.name): \(.sizeBytes | mib) MiB, \(.allocatedBytes | mib) MiB allocated"),
