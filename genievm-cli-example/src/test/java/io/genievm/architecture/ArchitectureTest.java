@@ -16,12 +16,16 @@ import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.lang.ArchCondition;
 import com.tngtech.archunit.lang.ConditionEvents;
 import com.tngtech.archunit.lang.SimpleConditionEvent;
+import java.lang.module.ModuleDescriptor;
+import java.lang.module.ModuleFinder;
+import java.lang.module.ModuleReference;
 import java.time.Clock;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.BiConsumer;
 import java.util.function.BiPredicate;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -64,6 +68,15 @@ class ArchitectureTest {
 
     /** The one place that knows the computer's clock: the default of what everybody else is given. */
     private static final String DEFAULT_CLOCK = "io.genievm.core.GenieVm$Builder";
+
+    /** The packages of Java SE: {@code java.*}, {@code javax.*} and a few more, but nothing from {@code jdk.*}. */
+    private static final Set<String> JAVA_SE = ModuleFinder.ofSystem().findAll().stream()
+            .map(ModuleReference::descriptor)
+            .filter(module -> module.name().startsWith("java."))
+            .flatMap(module -> module.exports().stream())
+            .filter(export -> !export.isQualified())
+            .map(ModuleDescriptor.Exports::source)
+            .collect(Collectors.toUnmodifiableSet());
 
     private static GenieModules modules;
     private static JavaClasses genie;
@@ -176,8 +189,7 @@ class ArchitectureTest {
 
     private static boolean isLibrary(JavaClass type) {
         return !type.isPrimitive()
-                && !type.getPackageName().equals("java")
-                && !type.getPackageName().startsWith("java.")
+                && !JAVA_SE.contains(type.getPackageName())
                 && modules.ownerOf(type.getPackageName()).isEmpty();
     }
 
