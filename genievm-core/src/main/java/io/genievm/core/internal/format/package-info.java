@@ -1,4 +1,4 @@
-/** Readers and writers of everything that is kept: packs, segments, index tables, map pages, manifests. */
+/** Readers and writers of the bytes that {@code docs/format} specifies; nothing here talks to a store. */
 @NullMarked
 package io.genievm.core.internal.format;
 

@@ -1,0 +1,105 @@
+package io.genievm.core.internal.format;
+
+import com.github.luben.zstd.Zstd;
+import com.github.luben.zstd.ZstdCompressCtx;
+import io.genievm.core.Codec;
+import net.jpountz.lz4.LZ4Compressor;
+import net.jpountz.lz4.LZ4Factory;
+
+/** Compresses payloads of segments with a context that is kept. For one thread at a time. */
+public abstract sealed class Compressor implements AutoCloseable {
+    /** Codec number of bytes as they are. */
+    public static final int NONE = 0;
+    /** Codec number of the LZ4 block format. */
+    public static final int LZ4 = 1;
+    /** Codec number of Zstandard. */
+    public static final int ZSTD = 2;
+
+    /** Makes the compressor for a codec. */
+    public static Compressor of(Codec codec) {
+        return switch (codec.kind()) {
+            case NONE -> new None();
+            case LZ4 -> new Lz4();
+            case ZSTD -> new ZstdCompressor(codec.level());
+        };
+    }
+
+    /** The number that segments bear. */
+    abstract int codec();
+
+    /** The most bytes that so many can become. */
+    abstract int maxLength(int length);
+
+    /** Compresses and gives the number of bytes written; any number not below {@code length} means: store it raw. */
+    abstract int compress(byte[] source, int offset, int length, byte[] target, int targetOffset);
+
+    @Override
+    public void close() {}
+
+    private static final class None extends Compressor {
+        @Override
+        int codec() {
+            return NONE;
+        }
+
+        @Override
+        int maxLength(int length) {
+            return length;
+        }
+
+        @Override
+        int compress(byte[] source, int offset, int length, byte[] target, int targetOffset) {
+            return length;
+        }
+    }
+
+    private static final class Lz4 extends Compressor {
+        private final LZ4Compressor compressor = LZ4Factory.fastestInstance().fastCompressor();
+
+        @Override
+        int codec() {
+            return LZ4;
+        }
+
+        @Override
+        int maxLength(int length) {
+            return compressor.maxCompressedLength(length);
+        }
+
+        @Override
+        int compress(byte[] source, int offset, int length, byte[] target, int targetOffset) {
+            return compressor.compress(source, offset, length, target, targetOffset);
+        }
+    }
+
+    private static final class ZstdCompressor extends Compressor {
+        private final ZstdCompressCtx context = new ZstdCompressCtx();
+
+        ZstdCompressor(int level) {
+            context.setLevel(level);
+            context.setContentSize(true);
+            // The segment has a checksum of its own, over what is stored.
+            context.setChecksum(false);
+        }
+
+        @Override
+        int codec() {
+            return ZSTD;
+        }
+
+        @Override
+        int maxLength(int length) {
+            return Math.toIntExact(Zstd.compressBound(length));
+        }
+
+        @Override
+        int compress(byte[] source, int offset, int length, byte[] target, int targetOffset) {
+            return context.compressByteArray(target, targetOffset, maxLength(length), source, offset, length);
+        }
+
+        @Override
+        public void close() {
+            context.close();
+        }
+    }
+}

@@ -1,0 +1,343 @@
+package io.genievm.core.internal.format;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.genievm.api.DiskId;
+import io.genievm.api.Extent;
+import io.genievm.api.GenieVmException;
+import io.genievm.api.RepositoryId;
+import io.genievm.api.SessionId;
+import io.genievm.api.VmId;
+import io.genievm.api.Warning;
+import io.genievm.core.Codec;
+import io.genievm.core.Plan;
+import io.genievm.core.RestorePoint;
+import io.genievm.core.Trust;
+import java.time.Instant;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The document {@code point}.
+ *
+ * @param repository the repository
+ * @param point the point's id
+ * @param vm its VM
+ * @param name the VM's name for people
+ * @param sequence its place among the points of the VM
+ * @param parent the point that it was compared with
+ * @param created when the snapshot was taken
+ * @param generator what wrote it
+ * @param provider the driver
+ * @param codec how its session compressed
+ * @param packs how many packs its session wrote
+ * @param indexTables how many index tables its session wrote
+ * @param hardware the driver's documents
+ * @param disks the disks, ascending by id
+ * @param warnings what was noticed
+ * @param incidents what was found out about earlier points
+ */
+public record Manifest(
+        RepositoryId repository,
+        SessionId point,
+        VmId vm,
+        String name,
+        long sequence,
+        @Nullable SessionId parent,
+        Instant created,
+        String generator,
+        String provider,
+        Codec codec,
+        int packs,
+        int indexTables,
+        Map<String, String> hardware,
+        List<Disk> disks,
+        List<Warning> warnings,
+        List<Incident> incidents) {
+    /** The most bytes of a document but for collection's. */
+    public static final int MAX_BYTES = 16 << 20;
+
+    private static final String KIND = "point";
+
+    /**
+     * One disk.
+     *
+     * @param id the disk
+     * @param capacity its size in bytes
+     * @param root the id of the map's root page, or {@code null} where everything is zero
+     * @param plan what was read
+     * @param reason why not {@link Plan#CHANGED}
+     * @param readBytes bytes read
+     * @param changedBytes bytes that differ from the parent
+     * @param storedBytes bytes added
+     * @param token the driver's token
+     * @param trust how far it is proven
+     * @param provenPoint the newest point in which it was
+     * @param coveredStripes audit stripes compared since
+     * @param audit what was audited
+     */
+    public record Disk(
+            DiskId id,
+            long capacity,
+            byte @Nullable [] root,
+            Plan plan,
+            @Nullable String reason,
+            long readBytes,
+            long changedBytes,
+            long storedBytes,
+            @Nullable String token,
+            Trust trust,
+            @Nullable SessionId provenPoint,
+            int coveredStripes,
+            @Nullable Audit audit) {
+        /** How many chunks the disk has. */
+        public long chunks(int chunkSize) {
+            return (capacity + chunkSize - 1) / chunkSize;
+        }
+    }
+
+    /**
+     * What was audited of a disk.
+     *
+     * @param seed 16 hexadecimal digits
+     * @param stripes into how many stripes the disk is divided
+     * @param stripe which one was compared
+     * @param comparedBytes bytes compared
+     * @param mismatches ranges that differed
+     */
+    public record Audit(String seed, int stripes, int stripe, long comparedBytes, List<Extent> mismatches) {}
+
+    /**
+     * Something that was found out about earlier points.
+     *
+     * @param type what
+     * @param disk on which disk
+     * @param points which points are suspect
+     * @param extents which ranges of the disk
+     */
+    public record Incident(Type type, DiskId disk, List<SessionId> points, List<Extent> extents) {
+        /** What was found out. */
+        public enum Type {
+            /** The hypervisor had not told of a change. */
+            TRACKING_LIE,
+            /** Chunks are damaged. */
+            DAMAGE
+        }
+    }
+
+    /** The document's bytes. */
+    public byte[] encode(int chunkSize) {
+        ObjectNode node = Document.begin(repository);
+        node.put("point", point.value());
+        node.put("vm", vm.value());
+        node.put("name", name);
+        node.put("sequence", sequence);
+        node.put("parent", parent == null ? null : parent.value());
+        node.put("created", created.toString());
+        node.put("generator", generator);
+        node.put("provider", provider);
+        node.put("codec", codec.toString());
+        node.put("packs", packs);
+        node.put("indexTables", indexTables);
+        ObjectNode documents = node.putObject("hardware");
+        hardware.forEach(documents::put);
+        ArrayNode diskNodes = node.putArray("disks");
+        disks.forEach(disk -> encode(disk, chunkSize, diskNodes.addObject()));
+        ArrayNode warningNodes = node.putArray("warnings");
+        for (Warning warning : warnings) {
+            DiskId disk = warning.disk();
+            warningNodes
+                    .addObject()
+                    .put("code", warning.code())
+                    .put("disk", disk == null ? null : disk.value())
+                    .put("message", warning.message());
+        }
+        ArrayNode incidentNodes = node.putArray("incidents");
+        for (Incident incident : incidents) {
+            ObjectNode incidentNode = incidentNodes.addObject();
+            incidentNode.put("type", incident.type.name()).put("disk", incident.disk.value());
+            ArrayNode points = incidentNode.putArray("points");
+            incident.points.forEach(id -> points.add(id.value()));
+            encode(incident.extents, incidentNode.putArray("extents"));
+        }
+        return Document.encode(KIND, node);
+    }
+
+    /** Reads the document, whose key says what it should be. */
+    public static Manifest decode(String key, RepositoryId repository, int chunkSize, byte[] bytes) {
+        Fields fields = Document.decode(key, KIND, bytes);
+        fields.repository(repository);
+        Manifest manifest = new Manifest(
+                repository,
+                fields.sessionId("point"),
+                fields.parsed("vm", "a VM id", VmId::new),
+                fields.text("name"),
+                fields.number("sequence"),
+                fields.sessionIdOrNull("parent"),
+                fields.time("created"),
+                fields.text("generator"),
+                fields.text("provider"),
+                codec(fields, key),
+                fields.smallNumber("packs"),
+                fields.smallNumber("indexTables"),
+                fields.textMap("hardware"),
+                fields.objects("disks", disk -> disk(disk, chunkSize)),
+                fields.objects("warnings", Manifest::warning),
+                fields.objects("incidents", Manifest::incident));
+        fields.end();
+        if (!ObjectKeys.point(manifest.vm, manifest.point).equals(key)) {
+            throw Corruption.in(key, "it is point " + manifest.point + " of VM '" + manifest.vm + "'");
+        }
+        if (manifest.sequence < 1) {
+            throw fields.bad("sequence", "1 or more");
+        }
+        for (int i = 1; i < manifest.disks.size(); i++) {
+            if (manifest.disks.get(i - 1).id.compareTo(manifest.disks.get(i).id) >= 0) {
+                throw fields.bad("disks", "in ascending order");
+            }
+        }
+        return manifest;
+    }
+
+    /** What a user sees of it. */
+    public RestorePoint toRestorePoint() {
+        return new RestorePoint(
+                point,
+                vm,
+                name,
+                sequence,
+                parent,
+                created,
+                provider,
+                disks.stream()
+                        .map(disk -> new RestorePoint.Disk(disk.id, disk.capacity, disk.trust))
+                        .toList(),
+                warnings);
+    }
+
+    private static void encode(Disk disk, int chunkSize, ObjectNode node) {
+        node.put("id", disk.id.value());
+        node.put("capacity", disk.capacity);
+        byte[] root = disk.root;
+        node.putObject("map")
+                .put("height", MapPage.height(disk.chunks(chunkSize)))
+                .put("root", root == null ? null : HexFormat.of().formatHex(root));
+        node.put("plan", disk.plan.name());
+        node.put("reason", disk.reason);
+        node.put("readBytes", disk.readBytes);
+        node.put("changedBytes", disk.changedBytes);
+        node.put("storedBytes", disk.storedBytes);
+        node.put("token", disk.token);
+        node.put("trust", disk.trust == Trust.PROVEN ? "proven" : "sampled");
+        node.put("provenPoint", disk.provenPoint == null ? null : disk.provenPoint.value());
+        node.put("coveredStripes", disk.coveredStripes);
+        Audit audit = disk.audit;
+        if (audit == null) {
+            node.putNull("audit");
+        } else {
+            ObjectNode auditNode = node.putObject("audit")
+                    .put("seed", audit.seed)
+                    .put("stripes", audit.stripes)
+                    .put("stripe", audit.stripe)
+                    .put("comparedBytes", audit.comparedBytes);
+            encode(audit.mismatches, auditNode.putArray("mismatches"));
+        }
+    }
+
+    private static void encode(List<Extent> extents, ArrayNode node) {
+        for (Extent extent : extents) {
+            node.addObject().put("offset", extent.offset()).put("length", extent.length());
+        }
+    }
+
+    private static Disk disk(Fields fields, int chunkSize) {
+        long capacity = fields.number("capacity");
+        Fields map = fields.object("map");
+        byte[] root = map.isNull("root") ? null : map.parsed("root", "an id", Manifest::id);
+        Disk disk = new Disk(
+                fields.parsed("id", "a disk id", DiskId::new),
+                capacity,
+                root,
+                fields.parsed("plan", "a plan", Plan::valueOf),
+                fields.textOrNull("reason"),
+                fields.number("readBytes"),
+                fields.number("changedBytes"),
+                fields.number("storedBytes"),
+                fields.textOrNull("token"),
+                fields.parsed("trust", "'proven' or 'sampled'", Manifest::trust),
+                fields.sessionIdOrNull("provenPoint"),
+                fields.smallNumber("coveredStripes"),
+                fields.isNull("audit") ? null : audit(fields.object("audit")));
+        if (capacity > Long.MAX_VALUE - chunkSize || map.number("height") != MapPage.height(disk.chunks(chunkSize))) {
+            throw map.bad("height", "what the capacity asks for");
+        }
+        map.end();
+        return disk;
+    }
+
+    private static Audit audit(Fields fields) {
+        Audit audit = new Audit(
+                fields.text("seed"),
+                fields.smallNumber("stripes"),
+                fields.smallNumber("stripe"),
+                fields.number("comparedBytes"),
+                fields.objects("mismatches", Manifest::extent));
+        fields.end();
+        return audit;
+    }
+
+    private static Warning warning(Fields fields) {
+        return new Warning(
+                fields.text("code"),
+                fields.isNull("disk") ? null : fields.parsed("disk", "a disk id", DiskId::new),
+                fields.text("message"));
+    }
+
+    private static Incident incident(Fields fields) {
+        List<SessionId> points;
+        try {
+            points = fields.texts("points").stream().map(SessionId::new).toList();
+        } catch (IllegalArgumentException e) {
+            throw fields.bad("points", "an array of ids");
+        }
+        return new Incident(
+                fields.parsed("type", "a type of incident", Incident.Type::valueOf),
+                fields.parsed("disk", "a disk id", DiskId::new),
+                points,
+                fields.objects("extents", Manifest::extent));
+    }
+
+    private static Extent extent(Fields fields) {
+        try {
+            return new Extent(fields.number("offset"), fields.number("length"));
+        } catch (IllegalArgumentException e) {
+            throw fields.bad("length", "1 or more");
+        }
+    }
+
+    private static Codec codec(Fields fields, String key) {
+        try {
+            return Codec.parse(fields.text("codec"));
+        } catch (GenieVmException e) {
+            throw Corruption.in(key, e.getMessage(), e);
+        }
+    }
+
+    private static byte[] id(String hex) {
+        byte[] id = HexFormat.of().parseHex(hex);
+        if (id.length != IdHasher.ID_BYTES) {
+            throw new IllegalArgumentException("an id has 64 hexadecimal digits");
+        }
+        return id;
+    }
+
+    private static Trust trust(String text) {
+        return switch (text) {
+            case "proven" -> Trust.PROVEN;
+            case "sampled" -> Trust.SAMPLED;
+            default -> throw new IllegalArgumentException(text);
+        };
+    }
+}

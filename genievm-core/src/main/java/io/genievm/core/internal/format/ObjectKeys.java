@@ -1,0 +1,106 @@
+package io.genievm.core.internal.format;
+
+import io.genievm.api.SessionId;
+import io.genievm.api.VmId;
+import java.nio.charset.StandardCharsets;
+import java.util.HexFormat;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** The keys of all objects but packs, which {@link PackName} names. */
+public final class ObjectKeys {
+    /** The parameters. */
+    public static final String REPOSITORY = "repository.json";
+    /** The parameters once more. */
+    public static final String REPOSITORY_COPY = "repository-copy.json";
+    /** Where packs are. */
+    public static final String PACKS = "packs/";
+    /** Where index tables are. */
+    public static final String INDEX = "index/";
+    /** Where manifests and fences are. */
+    public static final String POINTS = "points/";
+    /** Where witnesses are. */
+    public static final String WITNESS = "witness/";
+    /** Where sessions are. */
+    public static final String SESSIONS = "sessions/";
+    /** Where plans and verdicts are. */
+    public static final String COLLECTIONS = "gc/";
+
+    private static final Pattern INDEX_KEY = Pattern.compile("index/([0-9a-f]{32})-([0-7][0-9a-f]{7})");
+    private static final Pattern POINT_KEY = Pattern.compile("(?:points|witness)/([0-9a-f]{32})/([0-9a-f]{32})");
+    private static final Pattern SESSION_KEY = Pattern.compile("sessions/([0-9a-f]{32})/([0-7][0-9a-f]{7})");
+    private static final Pattern COLLECTION_KEY = Pattern.compile("gc/([0-9a-f]{32})\\.(plan|verdict)");
+
+    private ObjectKeys() {}
+
+    /** The folder name of a VM's points. */
+    public static String vmKey(VmId vm) {
+        byte[] name = vm.value().getBytes(StandardCharsets.UTF_8);
+        return HexFormat.of().formatHex(IdHasher.sha256((byte) 0x10, name), 0, 16);
+    }
+
+    /** A session's manifest or fence. */
+    public static String point(VmId vm, SessionId session) {
+        return POINTS + vmKey(vm) + "/" + session;
+    }
+
+    /** The witness of a session's manifest. */
+    public static String witness(VmId vm, SessionId session) {
+        return WITNESS + vmKey(vm) + "/" + session;
+    }
+
+    /** The witness that belongs to the key of a manifest, and the other way round. */
+    public static String counterpart(String key) {
+        return key.startsWith(POINTS)
+                ? WITNESS + key.substring(POINTS.length())
+                : POINTS + key.substring(WITNESS.length());
+    }
+
+    /** A session's sign of life. */
+    public static String session(SessionId session, int counter) {
+        return SESSIONS + session + "/" + HexFormat.of().toHexDigits(counter);
+    }
+
+    /** An index table. */
+    public static String index(SessionId name, int number) {
+        return INDEX + name + "-" + HexFormat.of().toHexDigits(number);
+    }
+
+    /** Name and number of an index table; {@code null} for a key that is none. */
+    public static @Nullable NumberedKey parseIndex(String key) {
+        return numbered(INDEX_KEY.matcher(key));
+    }
+
+    /** Session and counter of a session object; {@code null} for a key that is none. */
+    public static @Nullable NumberedKey parseSession(String key) {
+        return numbered(SESSION_KEY.matcher(key));
+    }
+
+    /** VM key and session of a manifest, fence or witness; {@code null} for a key that is none. */
+    public static @Nullable PointKey parsePoint(String key) {
+        Matcher matcher = POINT_KEY.matcher(key);
+        return matcher.matches() ? new PointKey(matcher.group(1), new SessionId(matcher.group(2))) : null;
+    }
+
+    /** Id of a plan or verdict; {@code null} for a key that is none. */
+    public static @Nullable CollectionKey parseCollection(String key) {
+        Matcher matcher = COLLECTION_KEY.matcher(key);
+        return matcher.matches() ? new CollectionKey(matcher.group(1), matcher.group(2).equals("verdict")) : null;
+    }
+
+    private static @Nullable NumberedKey numbered(Matcher matcher) {
+        return matcher.matches()
+                ? new NumberedKey(new SessionId(matcher.group(1)), HexFormat.fromHexDigits(matcher.group(2)))
+                : null;
+    }
+
+    /** A key that ends in an id and a number. */
+    public record NumberedKey(SessionId id, int number) {}
+
+    /** A key of a manifest, fence or witness. */
+    public record PointKey(String vmKey, SessionId session) {}
+
+    /** A key of a plan or verdict. */
+    public record CollectionKey(String id, boolean verdict) {}
+}
