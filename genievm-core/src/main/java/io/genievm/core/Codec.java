@@ -80,8 +80,7 @@ public record Codec(Kind kind, int level) {
                 if (text.matches("zstd:-?[0-9]{1,2}")) {
                     return zstd(Integer.parseInt(text.substring(5)));
                 }
-                throw new GenieVmException(
-                        ErrorCode.INVALID_ARGUMENT, "unknown codec '" + text + "': " + ALLOWED);
+                throw new GenieVmException(ErrorCode.INVALID_ARGUMENT, "unknown codec '" + text + "': " + ALLOWED);
         }
     }
 

@@ -12,7 +12,8 @@ import org.jspecify.annotations.Nullable;
  * @param packs keys of the packs that the session at hand has to take for absent
  * @param points ids of the points that the collector had seen, or {@code null} for a verdict
  */
-public record CollectionPlan(String id, List<String> packs, @Nullable List<SessionId> points) {
+public record CollectionPlan(
+        String id, List<String> packs, @Nullable List<SessionId> points) {
     /** Reads a plan. */
     public static CollectionPlan decodePlan(String key, RepositoryId repository, byte[] bytes) {
         Fields fields = Document.decode(key, "plan", bytes);

@@ -30,9 +30,7 @@ final class Document {
 
     /** Begins the JSON object of a document. */
     static ObjectNode begin(RepositoryId repository) {
-        return MAPPER.createObjectNode()
-                .put("format", FormatVersion.CURRENT)
-                .put("repository", repository.value());
+        return MAPPER.createObjectNode().put("format", FormatVersion.CURRENT).put("repository", repository.value());
     }
 
     /** Closes a document: its bytes, ready to be stored. */

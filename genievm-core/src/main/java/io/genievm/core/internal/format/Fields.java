@@ -39,7 +39,8 @@ final class Fields {
         return typed(name, JsonNodeType.STRING).textValue();
     }
 
-    @Nullable String textOrNull(String name) {
+    @Nullable
+    String textOrNull(String name) {
         return isNull(name) ? null : text(name);
     }
 
@@ -67,7 +68,8 @@ final class Fields {
         return parsed(name, "an id", SessionId::new);
     }
 
-    @Nullable SessionId sessionIdOrNull(String name) {
+    @Nullable
+    SessionId sessionIdOrNull(String name) {
         return isNull(name) ? null : sessionId(name);
     }
 
@@ -129,7 +131,8 @@ final class Fields {
 
     Map<String, String> textMap(String name) {
         Map<String, String> map = new TreeMap<>();
-        for (Map.Entry<String, JsonNode> entry : typed(name, JsonNodeType.OBJECT).properties()) {
+        for (Map.Entry<String, JsonNode> entry :
+                typed(name, JsonNodeType.OBJECT).properties()) {
             if (!entry.getValue().isTextual()) {
                 throw bad(name, "an object of strings");
             }

@@ -67,8 +67,7 @@ public final class IndexTableFormat {
             throw Corruption.in(key, "its header can not be");
         }
         if (header.tableLength() != objectLength) {
-            throw Corruption.in(
-                    key, "it has " + objectLength + " bytes and should have " + header.tableLength());
+            throw Corruption.in(key, "it has " + objectLength + " bytes and should have " + header.tableLength());
         }
         if (!owner.equals(repository.value())) {
             throw Corruption.in(key, "it belongs to repository " + owner + ", not to " + repository);

@@ -86,7 +86,9 @@ public final class ObjectKeys {
     /** Id of a plan or verdict; {@code null} for a key that is none. */
     public static @Nullable CollectionKey parseCollection(String key) {
         Matcher matcher = COLLECTION_KEY.matcher(key);
-        return matcher.matches() ? new CollectionKey(matcher.group(1), matcher.group(2).equals("verdict")) : null;
+        return matcher.matches()
+                ? new CollectionKey(matcher.group(1), matcher.group(2).equals("verdict"))
+                : null;
     }
 
     private static @Nullable NumberedKey numbered(Matcher matcher) {

@@ -85,7 +85,11 @@ public final class PackFormat {
         /** Adds the next segment. */
         public void add(int offset, int length, SegmentType type, byte[] ids, int count) {
             ByteBuffer entry = ByteBuffer.allocate(FOOTER_ENTRY);
-            entry.putInt(offset).putInt(length).put((byte) type.number()).put((byte) 0).putShort((short) count);
+            entry.putInt(offset)
+                    .putInt(length)
+                    .put((byte) type.number())
+                    .put((byte) 0)
+                    .putShort((short) count);
             entries.write(entry.array(), 0, FOOTER_ENTRY);
             entries.write(ids, 0, count * IdHasher.ID_BYTES);
             segments++;

@@ -44,7 +44,8 @@ public record RepositoryParameters(RepositoryId id, Instant created, String gene
         } catch (GenieVmException e) {
             throw Corruption.in(key, e.getMessage(), e);
         }
-        if (fields.number("fanOut") != MapPage.FAN_OUT || !fields.text("chunkHash").equals("sha256")) {
+        if (fields.number("fanOut") != MapPage.FAN_OUT
+                || !fields.text("chunkHash").equals("sha256")) {
             throw Corruption.in(key, "fanOut or chunkHash are not of this version");
         }
         fields.requireNull("encryption");

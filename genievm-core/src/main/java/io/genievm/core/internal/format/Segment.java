@@ -81,6 +81,34 @@ public final class Segment implements AutoCloseable {
         return (int) length;
     }
 
+    /** Whether a number is what every segment begins with. */
+    public static boolean isMagic(int number) {
+        return number == MAGIC;
+    }
+
+    /**
+     * Reads the header of a segment, which fills the array.
+     *
+     * @param where pack, for messages
+     * @param header the header's bytes
+     * @param offset where the segment begins in its pack
+     * @param length the segment's length, from {@link #peekLength}
+     */
+    public static PackFormat.SegmentEntry readHeader(String where, byte[] header, int offset, int length) {
+        ByteBuffer buffer = ByteBuffer.wrap(header);
+        CRC32C crc = new CRC32C();
+        crc.update(header, 0, header.length - 4);
+        if ((int) crc.getValue() != buffer.getInt(header.length - 4)) {
+            throw Corruption.in(where, "the checksum of the segment's header is wrong");
+        }
+        int count = buffer.getShort(6) & 0xffff;
+        byte[] ids = new byte[count * IdHasher.ID_BYTES];
+        for (int i = 0; i < count; i++) {
+            buffer.get(FIXED_HEADER + i * ENTRY, ids, i * IdHasher.ID_BYTES, IdHasher.ID_BYTES);
+        }
+        return new PackFormat.SegmentEntry(offset, length, SegmentType.of(where, buffer.get(4)), ids);
+    }
+
     /**
      * Checks and decodes the segment that fills the first {@code length} bytes of {@link #buffer}.
      *
@@ -146,9 +174,7 @@ public final class Segment implements AutoCloseable {
 
     /** Whether an entry bears the id at an offset of an array and its content has that id. */
     public boolean checkEntry(int entry, byte[] id, int idOffset) {
-        return entry < count
-                && IdHasher.equal(bytes, idOffset(entry), id, idOffset)
-                && checkContent(entry);
+        return entry < count && IdHasher.equal(bytes, idOffset(entry), id, idOffset) && checkContent(entry);
     }
 
     /** Whether an entry's content has the id that the segment says. */
@@ -208,8 +234,7 @@ public final class Segment implements AutoCloseable {
         try {
             length = switch (codec) {
                 case Compressor.LZ4 -> lz4.decompress(bytes, payload, stored, content, 0, rawLength);
-                case Compressor.ZSTD ->
-                    zstd.decompressByteArray(content, 0, rawLength, bytes, payload, stored);
+                case Compressor.ZSTD -> zstd.decompressByteArray(content, 0, rawLength, bytes, payload, stored);
                 default -> throw Corruption.in(where, "a segment with unknown codec " + codec);
             };
         } catch (LZ4Exception | ZstdException e) {

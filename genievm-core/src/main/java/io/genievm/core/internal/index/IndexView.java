@@ -1,0 +1,195 @@
+package io.genievm.core.internal.index;
+
+import io.genievm.api.CorruptDataException;
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
+import io.genievm.api.RepositoryId;
+import io.genievm.api.SessionId;
+import io.genievm.api.store.BlobCursor;
+import io.genievm.api.store.BlobEntry;
+import io.genievm.api.store.BlobStore;
+import io.genievm.core.internal.format.IdHasher;
+import io.genievm.core.internal.format.ObjectKeys;
+import io.genievm.core.internal.format.PackFormat;
+import io.genievm.core.internal.work.WorkFiles;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Where everything is that a repository held when this was read: packs from one listing, ids from all index tables, and
+ * from the footers of packs that no table names. Look-ups may come from any thread.
+ */
+public final class IndexView implements AutoCloseable {
+    private static final int MERGE_FAN_IN = 16;
+    private static final int ADOPT_ENTRIES = 1 << 15;
+
+    private final PackList packs;
+    private final List<LocalTable> tables;
+    private final List<Problem> problems;
+
+    private IndexView(PackList packs, List<LocalTable> tables, List<Problem> problems) {
+        this.packs = packs;
+        this.tables = tables;
+        this.problems = problems;
+    }
+
+    /** An object that could not be used, and why. */
+    public record Problem(String key, GenieVmException cause) {}
+
+    /** What to do about packs that no index table names. */
+    public interface Adoption {
+        /** Any such pack is used: for readers. */
+        Adoption ALL = session -> true;
+
+        /** Whether packs of a session are used; a writer may only rely on those of committed ones. */
+        boolean wants(SessionId session);
+
+        /**
+         * Is told some of these packs and, in order, their entries.
+         *
+         * @param packs the list that the entries' packs are numbers of
+         * @param entries the entries; of no use after the call
+         */
+        default void adopted(PackList packs, EntryBuffer entries) {}
+    }
+
+    /**
+     * Reads the index. Damaged tables and footers are left out and told.
+     *
+     * @param store the store
+     * @param repository its id
+     * @param workFiles where local tables go
+     * @param condemned keys of packs to take for absent
+     * @param adoption what to do about packs that no table names
+     */
+    public static IndexView load(
+            BlobStore store, RepositoryId repository, WorkFiles workFiles, List<String> condemned, Adoption adoption) {
+        PackList packs = PackList.read(store, condemned);
+        List<Problem> problems = new ArrayList<>();
+        TableMerger merger = new TableMerger(workFiles, MERGE_FAN_IN);
+        try {
+            StoredTables stored = new StoredTables(workFiles, repository);
+            try (BlobCursor cursor = store.list(ObjectKeys.INDEX)) {
+                while (cursor.next()) {
+                    BlobEntry object = cursor.entry();
+                    if (ObjectKeys.parseIndex(object.key()) == null) {
+                        continue;
+                    }
+                    try {
+                        merger.add(stored.load(store, object, packs));
+                    } catch (GenieVmException e) {
+                        noteOrThrow(object.key(), e, problems);
+                    }
+                }
+            }
+            adopt(store, packs, adoption, workFiles, merger, problems);
+            return new IndexView(packs, merger.finish(), List.copyOf(problems));
+        } catch (RuntimeException | Error e) {
+            merger.close();
+            throw e;
+        }
+    }
+
+    /** The packs that were there. */
+    public PackList packs() {
+        return packs;
+    }
+
+    /** The objects that could not be used. */
+    public List<Problem> problems() {
+        return problems;
+    }
+
+    /** How many entries there are. */
+    public long size() {
+        return tables.stream().mapToLong(LocalTable::size).sum();
+    }
+
+    /** Finds a copy of an id. */
+    public boolean find(byte[] id, int idOffset, Scratch scratch, Location location) {
+        return findCopy(id, idOffset, 0, scratch, location);
+    }
+
+    /** Finds the n-th copy of an id, from 0. */
+    public boolean findCopy(byte[] id, int idOffset, int n, Scratch scratch, Location location) {
+        int skip = n;
+        for (LocalTable table : tables) {
+            if (skip == 0) {
+                if (table.find(id, idOffset, 0, scratch, location)) {
+                    return true;
+                }
+            } else {
+                int copies = 0;
+                while (copies <= skip && table.find(id, idOffset, copies, scratch, location)) {
+                    copies++;
+                }
+                if (copies > skip) {
+                    return true;
+                }
+                skip -= copies;
+            }
+        }
+        return false;
+    }
+
+    @Override
+    public void close() {
+        tables.forEach(LocalTable::close);
+    }
+
+    /** Whether an exception tells of one bad object, rather than of a store that does not work. */
+    public static boolean isObjectProblem(GenieVmException e) {
+        return e instanceof CorruptDataException || e.code().equals(ErrorCode.NOT_FOUND);
+    }
+
+    private static void noteOrThrow(String key, GenieVmException e, List<Problem> problems) {
+        if (!isObjectProblem(e)) {
+            throw e;
+        }
+        // Not found: merged away by a collector meanwhile; what replaced it, or the footers, say the same.
+        if (!e.code().equals(ErrorCode.NOT_FOUND)) {
+            problems.add(new Problem(key, e));
+        }
+    }
+
+    private static void adopt(
+            BlobStore store,
+            PackList packs,
+            Adoption adoption,
+            WorkFiles workFiles,
+            TableMerger merger,
+            List<Problem> problems) {
+        EntryBuffer batch = new EntryBuffer(64);
+        PackFooters footers = new PackFooters(store);
+        for (int pack = packs.nextUncovered(0); pack >= 0; pack = packs.nextUncovered(pack + 1)) {
+            if (adoption.wants(packs.name(pack).session())) {
+                try {
+                    addEntries(footers.read(packs.name(pack), packs.length(pack)), pack, batch);
+                } catch (GenieVmException e) {
+                    noteOrThrow(packs.name(pack).key(), e, problems);
+                }
+            }
+            if (batch.size() >= ADOPT_ENTRIES || batch.size() > 0 && packs.nextUncovered(pack + 1) < 0) {
+                batch.sort();
+                merger.add(LocalTable.of(workFiles, batch));
+                adoption.adopted(packs, batch);
+                batch.clear();
+            }
+        }
+    }
+
+    private static void addEntries(List<PackFormat.SegmentEntry> segments, int pack, EntryBuffer batch) {
+        for (PackFormat.SegmentEntry segment : segments) {
+            for (int i = 0; i < segment.count(); i++) {
+                batch.add(
+                        segment.ids(),
+                        i * IdHasher.ID_BYTES,
+                        pack,
+                        segment.offset(),
+                        segment.length(),
+                        i,
+                        segment.type());
+            }
+        }
+    }
+}

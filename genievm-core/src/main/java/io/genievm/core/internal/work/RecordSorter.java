@@ -1,0 +1,264 @@
+package io.genievm.core.internal.work;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.PriorityQueue;
+
+/**
+ * Sorts records of three numbers by the first and then the second, unsigned, in bounded memory: what does not fit is
+ * sorted in pieces into work files and merged. For one thread at a time.
+ */
+public final class RecordSorter implements AutoCloseable {
+    /** Longs of a record. */
+    private static final int WIDTH = 3;
+
+    private static final int RECORD_BYTES = WIDTH * Long.BYTES;
+    private static final int MERGE_BUFFER_RECORDS = 2048;
+
+    private final WorkFiles workFiles;
+    private final long[] records;
+    private final List<Run> runs = new ArrayList<>();
+    private int count;
+    private long total;
+
+    /**
+     * Makes a sorter.
+     *
+     * @param workFiles where to sort what does not fit
+     * @param memory bytes to use
+     */
+    public RecordSorter(WorkFiles workFiles, long memory) {
+        this.workFiles = workFiles;
+        this.records = new long[(int) Math.min(Math.max(memory / RECORD_BYTES, 1024), 1 << 23) * WIDTH];
+    }
+
+    /** Adds a record. */
+    public void add(long first, long second, long third) {
+        if (count * WIDTH == records.length) {
+            spill();
+        }
+        int at = count * WIDTH;
+        records[at] = first;
+        records[at + 1] = second;
+        records[at + 2] = third;
+        count++;
+        total++;
+    }
+
+    /** How many records were added. */
+    public long size() {
+        return total;
+    }
+
+    /** Ends the adding and gives the records in order. */
+    public Cursor sorted() {
+        if (runs.isEmpty()) {
+            sort();
+            return new MemoryCursor();
+        }
+        spill();
+        return new MergeCursor(runs);
+    }
+
+    @Override
+    public void close() {
+        runs.forEach(run -> run.file.close());
+        runs.clear();
+    }
+
+    private void spill() {
+        if (count == 0) {
+            return;
+        }
+        sort();
+        WorkFile file = workFiles.create();
+        runs.add(new Run(file, count));
+        RegionWriter writer = new RegionWriter(file, 0, 1 << 16);
+        for (int i = 0; i < count * WIDTH; i++) {
+            writer.room(Long.BYTES).putLong(records[i]);
+        }
+        writer.flush();
+        count = 0;
+    }
+
+    /** Heap sort: in place, no object per record, no bad case. */
+    private void sort() {
+        for (int i = count / 2 - 1; i >= 0; i--) {
+            sink(i, count);
+        }
+        for (int end = count - 1; end > 0; end--) {
+            swap(0, end);
+            sink(0, end);
+        }
+    }
+
+    private void sink(int start, int n) {
+        int parent = start;
+        while (true) {
+            int child = 2 * parent + 1;
+            if (child >= n) {
+                return;
+            }
+            if (child + 1 < n && compare(child, child + 1) < 0) {
+                child++;
+            }
+            if (compare(parent, child) >= 0) {
+                return;
+            }
+            swap(parent, child);
+            parent = child;
+        }
+    }
+
+    private int compare(int a, int b) {
+        int order = Long.compareUnsigned(records[a * WIDTH], records[b * WIDTH]);
+        return order != 0 ? order : Long.compareUnsigned(records[a * WIDTH + 1], records[b * WIDTH + 1]);
+    }
+
+    private void swap(int a, int b) {
+        for (int i = 0; i < WIDTH; i++) {
+            long value = records[a * WIDTH + i];
+            records[a * WIDTH + i] = records[b * WIDTH + i];
+            records[b * WIDTH + i] = value;
+        }
+    }
+
+    /** The records in order, pulled one at a time. For one thread at a time. */
+    public interface Cursor {
+        /** Goes to the next record, if there is one. */
+        boolean next();
+
+        /** The current record's first number. */
+        long first();
+
+        /** The current record's second number. */
+        long second();
+
+        /** The current record's third number. */
+        long third();
+    }
+
+    private record Run(WorkFile file, int count) {}
+
+    private final class MemoryCursor implements Cursor {
+        private int at = -WIDTH;
+
+        @Override
+        public boolean next() {
+            at += WIDTH;
+            return at < count * WIDTH;
+        }
+
+        @Override
+        public long first() {
+            return records[at];
+        }
+
+        @Override
+        public long second() {
+            return records[at + 1];
+        }
+
+        @Override
+        public long third() {
+            return records[at + 2];
+        }
+    }
+
+    private static final class RunCursor implements Cursor, Comparable<RunCursor> {
+        private final Run run;
+        private final ByteBuffer buffer = ByteBuffer.allocate(MERGE_BUFFER_RECORDS * RECORD_BYTES);
+        private long position;
+        private long first;
+        private long second;
+        private long third;
+
+        RunCursor(Run run) {
+            this.run = run;
+            buffer.limit(0);
+        }
+
+        @Override
+        public boolean next() {
+            if (!buffer.hasRemaining()) {
+                long left = (long) run.count * RECORD_BYTES - position;
+                if (left == 0) {
+                    return false;
+                }
+                buffer.clear().limit((int) Math.min(buffer.capacity(), left));
+                run.file.read(position, buffer);
+                position += buffer.position();
+                buffer.flip();
+            }
+            first = buffer.getLong();
+            second = buffer.getLong();
+            third = buffer.getLong();
+            return true;
+        }
+
+        @Override
+        public long first() {
+            return first;
+        }
+
+        @Override
+        public long second() {
+            return second;
+        }
+
+        @Override
+        public long third() {
+            return third;
+        }
+
+        @Override
+        public int compareTo(RunCursor other) {
+            int order = Long.compareUnsigned(first, other.first);
+            return order != 0 ? order : Long.compareUnsigned(second, other.second);
+        }
+    }
+
+    private static final class MergeCursor implements Cursor {
+        private final PriorityQueue<RunCursor> heads = new PriorityQueue<>();
+        private RunCursor current;
+
+        MergeCursor(List<Run> runs) {
+            for (Run run : runs) {
+                RunCursor cursor = new RunCursor(run);
+                if (cursor.next()) {
+                    heads.add(cursor);
+                }
+            }
+            current = new RunCursor(new Run(runs.get(0).file, 0));
+        }
+
+        @Override
+        public boolean next() {
+            if (current.next()) {
+                heads.add(current);
+            }
+            RunCursor head = heads.poll();
+            if (head == null) {
+                return false;
+            }
+            current = head;
+            return true;
+        }
+
+        @Override
+        public long first() {
+            return current.first();
+        }
+
+        @Override
+        public long second() {
+            return current.second();
+        }
+
+        @Override
+        public long third() {
+            return current.third();
+        }
+    }
+}
