@@ -54,6 +54,9 @@ public record ErrorCode(int number, String name, ErrorCategory category, boolean
     /** The session was fenced: another process ended it. Starting the job again is safe and is what to do. */
     public static final ErrorCode FENCED = new ErrorCode(105, "FENCED", ErrorCategory.ENVIRONMENT, true);
 
+    /** The hypervisor has lost the snapshot; a new one may be taken. */
+    public static final ErrorCode SNAPSHOT_LOST = new ErrorCode(106, "SNAPSHOT_LOST", ErrorCategory.ENVIRONMENT, true);
+
     /** No space is left on a disk, in a quota or in a store. */
     public static final ErrorCode NO_SPACE = new ErrorCode(200, "NO_SPACE", ErrorCategory.RESOURCE, false);
     /** Another job holds the resource. */

@@ -54,7 +54,7 @@ public record BackupReport(
      * @param id the disk
      * @param capacity its size in bytes
      * @param plan what was read
-     * @param reason why not {@link Plan#CHANGED}, a word in upper case, or {@code null} where there is nothing to say
+     * @param reason why not {@link DiskPlan#CHANGED}, a word in upper case, or {@code null} where there is nothing to say
      * @param readBytes bytes read, without the audit
      * @param changedBytes bytes of chunks that differ from the parent's; without a parent, of chunks that are not zero
      * @param storedBytes bytes added to the repository for the disk's chunks, compressed
@@ -65,7 +65,7 @@ public record BackupReport(
     public record Disk(
             DiskId id,
             long capacity,
-            Plan plan,
+            DiskPlan plan,
             @Nullable String reason,
             long readBytes,
             long changedBytes,

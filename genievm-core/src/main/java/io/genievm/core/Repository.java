@@ -5,7 +5,7 @@ import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.task.TaskHandle;
 
 /**
- * An open repository. Safe for use by several threads; any number of tasks may run at a time, here and in other
+ * An open repository. Not to be implemented by others: methods may be added. Safe for use by several threads; any number of tasks may run at a time, here and in other
  * processes and machines: readers and writers never wait for each other.
  *
  * <p>The methods that start a task check their arguments first and throw

@@ -89,7 +89,7 @@ public final class RestoreRequest {
      * @param directory the folder
      * @since 0.1
      */
-    public record Folder(Path directory) implements Target {}
+    public record FolderTarget(Path directory) implements Target {}
 
     /**
      * A new VM.
@@ -99,7 +99,7 @@ public final class RestoreRequest {
      * @param options what only the driver knows
      * @since 0.1
      */
-    public record NewVm(HypervisorConnection connection, String name, Map<String, String> options) implements Target {
+    public record VmTarget(HypervisorConnection connection, String name, Map<String, String> options) implements Target {
         /**
          * Copies the options.
          *
@@ -107,7 +107,7 @@ public final class RestoreRequest {
          * @param name the name
          * @param options the options
          */
-        public NewVm {
+        public VmTarget {
             options = Map.copyOf(options);
         }
     }
@@ -156,7 +156,7 @@ public final class RestoreRequest {
          * @return this builder
          */
         public Builder toFolder(Path directory) {
-            this.target = new Folder(directory);
+            this.target = new FolderTarget(directory);
             return this;
         }
 
@@ -168,7 +168,7 @@ public final class RestoreRequest {
          * @return this builder
          */
         public Builder toNewVm(HypervisorConnection connection, String name) {
-            this.target = new NewVm(connection, name, Map.of());
+            this.target = new VmTarget(connection, name, Map.of());
             return this;
         }
 

@@ -18,8 +18,10 @@ public record ChangeToken(String value) {
      */
     public ChangeToken {
         int bytes = value.getBytes(StandardCharsets.UTF_8).length;
-        if (bytes < 1 || bytes > 4096) {
-            throw new IllegalArgumentException("a change token has 1 to 4096 bytes of UTF-8, not " + bytes);
+        // Half a surrogate pair would come back from the repository as another token.
+        if (bytes < 1 || bytes > 4096 || !StandardCharsets.UTF_8.newEncoder().canEncode(value)) {
+            throw new IllegalArgumentException(
+                    "a change token is valid Unicode of 1 to 4096 bytes of UTF-8, not " + bytes);
         }
     }
 

@@ -1,7 +1,8 @@
 package io.genievm.api.hypervisor;
 
 /**
- * What a reader or a writer of a disk may be asked for.
+ * What readers of a disk may be asked for; for a {@link DiskWriter} and a {@link DiskWriting.WritableDisk} the same, of
+ * which there is always one.
  *
  * @param readers how many readers (or writers) may be open at a time, 1 or more
  * @param requestsPerReader how many calls may be under way at a time on one of them, from several threads; 1 means that

@@ -36,6 +36,13 @@ public interface DiskWriting {
         long capacity();
 
         /**
+         * What reader and writer together may be asked for.
+         *
+         * @return the same for the life of this disk
+         */
+        DiskLimits limits();
+
+        /**
          * Reads the disk as it is now; writes that have returned are seen.
          *
          * @return the one reader, which lives as long as this disk

@@ -19,12 +19,20 @@ public interface HypervisorConnection extends AutoCloseable {
     Set<Capability> capabilities();
 
     /**
+     * Names the thing that this connection is to, so that tokens of one hypervisor are never used with another: the
+     * same for every connection to the same place, from whatever machine, and different for any other place.
+     *
+     * @return 1 to 255 characters without secrets, such as a host's UUID
+     */
+    String sourceId();
+
+    /**
      * Lists the VMs that can be backed up.
      *
      * @return in ascending order of their ids, possibly empty; a VM that vanishes meanwhile may or may not be in it
      * @throws io.genievm.api.GenieVmException with an I/O code, or {@code CLOSED}
      */
-    List<VmId> vms();
+    List<VmSummary> vms();
 
     /**
      * Describes a VM as it is now: what a person wants to see and what is needed to make it anew.

@@ -41,7 +41,7 @@ public interface SnapshotDisk {
      * The ranges that may hold something else than zeroes. What is left out reads as zeroes: this is the only meaning
      * of allocation here, and a driver that does not know gives the whole disk.
      *
-     * @return a cursor over ascending, disjoint extents inside the capacity, closed by the caller
+     * @return a cursor over ascending, disjoint extents inside the capacity, closed by the caller; at each call a new one
      * @throws io.genievm.api.GenieVmException with an I/O code or {@code CLOSED}, here or from the cursor
      */
     ExtentCursor allocated();
@@ -52,16 +52,18 @@ public interface SnapshotDisk {
      * @param token the token that the parent restore point holds for this disk
      * @return {@link Changes.Known} only if the driver vouches that nothing else was written; otherwise
      *     {@link Changes.Unknown} with the reason. A changed range that is not allocated is zero
-     * @throws io.genievm.api.GenieVmException with an I/O code or {@code CLOSED}. The core treats any other failure
-     *     than {@code CLOSED} as {@link Changes.Unknown}
+     * @throws io.genievm.api.GenieVmException with an I/O code or {@code CLOSED}, here or from the cursor. The core
+     *     treats any other failure than {@code CLOSED} as {@link Changes.Unknown}, also in the middle of a list
      */
     Changes changesSince(ChangeToken token);
 
     /**
-     * Opens a reader. The core opens at most as many as {@link DiskLimits#readers()} at a time.
+     * Opens a reader. The core opens at most as many as {@link DiskLimits#readers()} at a time. When a limit that spans
+     * disks is reached the answer is {@code BUSY}: the core goes on with the readers that it has, and tries again when
+     * one is closed.
      *
      * @return the reader, closed by the caller
-     * @throws io.genievm.api.GenieVmException with an I/O code, {@code ACCESS_DENIED} or {@code CLOSED}
+     * @throws io.genievm.api.GenieVmException with {@code BUSY}, an I/O code, {@code ACCESS_DENIED} or {@code CLOSED}
      */
     DiskReader openReader();
 

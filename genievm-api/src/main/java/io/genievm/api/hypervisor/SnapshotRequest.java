@@ -5,6 +5,7 @@ import io.genievm.api.RepositoryId;
 import io.genievm.api.SessionId;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 
 /**
  * Whose backup a snapshot is for and how it is wanted. Immutable.
@@ -17,6 +18,8 @@ public final class SnapshotRequest {
     private final QuiesceMode quiesce;
     private final Set<DiskId> excludedDisks;
     private final Map<DiskId, ChangeToken> parentTokens;
+    private final Predicate<SessionId> endedSessions;
+    private final Cancellation cancellation;
 
     private SnapshotRequest(Builder builder) {
         this.repository = builder.repository;
@@ -24,6 +27,8 @@ public final class SnapshotRequest {
         this.quiesce = builder.quiesce;
         this.excludedDisks = Set.copyOf(builder.excludedDisks);
         this.parentTokens = Map.copyOf(builder.parentTokens);
+        this.endedSessions = builder.endedSessions;
+        this.cancellation = builder.cancellation;
     }
 
     /**
@@ -76,12 +81,34 @@ public final class SnapshotRequest {
 
     /**
      * The tokens that the parent restore point holds, for the disks that have one. The driver may need them to set up
-     * the snapshot; it keeps them valid until {@link VmSnapshot#committed()}.
+     * the snapshot; it keeps them valid until {@link VmSnapshot#committed()}. They are never leftovers; any other token
+     * of the same repository and VM, made by a session that {@link #hasEnded}, is.
      *
      * @return disk to token, possibly empty
      */
     public Map<DiskId, ChangeToken> parentTokens() {
         return parentTokens;
+    }
+
+    /**
+     * Asks the core whether a session of the same repository has ended, so that what it left on the hypervisor may be
+     * taken over or cleared. While it has not, the answer to whoever needs the VM is {@code BUSY}.
+     *
+     * @param other the session that a {@link #markerName() marker} names
+     * @return true if it can never become a restore point any more, or is one
+     * @throws io.genievm.api.GenieVmException when the repository can not be asked
+     */
+    public boolean hasEnded(SessionId other) {
+        return endedSessions.test(other);
+    }
+
+    /**
+     * Says whether the snapshot is still wanted while {@link HypervisorConnection#beginSnapshot} works.
+     *
+     * @return never {@code null}
+     */
+    public Cancellation cancellation() {
+        return cancellation;
     }
 
     /**
@@ -104,6 +131,8 @@ public final class SnapshotRequest {
         private QuiesceMode quiesce = QuiesceMode.NONE;
         private Set<DiskId> excludedDisks = Set.of();
         private Map<DiskId, ChangeToken> parentTokens = Map.of();
+        private Predicate<SessionId> endedSessions = other -> false;
+        private Cancellation cancellation = Cancellation.NEVER;
 
         private Builder(RepositoryId repository, SessionId session) {
             this.repository = repository;
@@ -140,6 +169,28 @@ public final class SnapshotRequest {
          */
         public Builder parentTokens(Map<DiskId, ChangeToken> tokens) {
             this.parentTokens = tokens;
+            return this;
+        }
+
+        /**
+         * Sets how to find out whether a session has ended.
+         *
+         * @param ended safe for use by several threads
+         * @return this builder
+         */
+        public Builder endedSessions(Predicate<SessionId> ended) {
+            this.endedSessions = ended;
+            return this;
+        }
+
+        /**
+         * Sets what tells whether the snapshot is still wanted.
+         *
+         * @param value the cancellation
+         * @return this builder
+         */
+        public Builder cancellation(Cancellation value) {
+            this.cancellation = value;
             return this;
         }
 

@@ -29,10 +29,15 @@ public interface VmCreation {
      * @param hardware the documents of the {@link VmDescription} that was backed up; empty when it came from another
      *     kind of hypervisor
      * @param options what only this driver knows, name to value; unknown names are refused
+     * @param cancellation says whether the VM is still wanted while {@link #create} works
      * @since 0.1
      */
     record NewVmRequest(
-            String name, List<VmDescription.Disk> disks, Map<String, String> hardware, Map<String, String> options) {
+            String name,
+            List<VmDescription.Disk> disks,
+            Map<String, String> hardware,
+            Map<String, String> options,
+            Cancellation cancellation) {
         /**
          * Copies the collections.
          *
@@ -40,6 +45,7 @@ public interface VmCreation {
          * @param disks the disks
          * @param hardware the documents
          * @param options the options
+         * @param cancellation the cancellation
          */
         public NewVmRequest {
             disks = List.copyOf(disks);

@@ -4,7 +4,9 @@ import java.util.List;
 
 /**
  * The disks of one VM, frozen at one moment. Ends with exactly one of {@link #committed()} and {@link #abandoned()},
- * followed by {@link #close()}; {@code close()} alone means abandoned. Safe for use by several threads.
+ * followed by {@link #close()}. {@code close()} alone, like the death of the process, means that the outcome is not
+ * known: both the new tokens and the parent's are kept, and the next snapshot, which knows its parent, drops the others.
+ * Safe for use by several threads.
  *
  * @since 0.1
  */
@@ -26,6 +28,13 @@ public interface VmSnapshot extends AutoCloseable {
     List<SnapshotDisk> disks();
 
     /**
+     * How far the guest was brought to rest in fact.
+     *
+     * @return at most what was asked for
+     */
+    QuiesceMode quiesced();
+
+    /**
      * What was asked for and did not work, what was left out, and what was found: so far. The core asks again at the
      * end.
      *
@@ -34,8 +43,8 @@ public interface VmSnapshot extends AutoCloseable {
     List<DriverFact> facts();
 
     /**
-     * Tells that the restore point is in the repository: the new tokens count, and older tokens of the same repository
-     * and VM may be dropped. All readers are closed by now. Never called twice, nor after {@link #abandoned()}.
+     * Tells that the restore point is in the repository: the new tokens count, and tokens of the same repository and VM
+     * that are older than these may be dropped. All readers are closed by now. Never called twice, nor after {@link #abandoned()}.
      *
      * @throws io.genievm.api.GenieVmException when cleaning up fails. The restore point stays; the failure becomes a
      *     warning, and the next snapshot cleans up

@@ -6,12 +6,13 @@
  * <ol>
  *   <li>{@link io.genievm.api.hypervisor.HypervisorProvider#open} gives a connection; it may serve many jobs at a time.
  *   <li>{@link io.genievm.api.hypervisor.HypervisorConnection#beginSnapshot} freezes the VM's disks at one moment.
- *   <li>For every disk the core asks {@link io.genievm.api.hypervisor.SnapshotDisk#allocated()} or
- *       {@link io.genievm.api.hypervisor.SnapshotDisk#changesSince}, opens readers, reads, closes them, and calls
+ *   <li>For every disk the core asks {@link io.genievm.api.hypervisor.SnapshotDisk#allocated()} and maybe
+ *       {@link io.genievm.api.hypervisor.SnapshotDisk#changesSince}, any number of times, opens readers, reads, closes them, and calls
  *       {@link io.genievm.api.hypervisor.SnapshotDisk#confirmUnchanged()}.
  *   <li>Exactly one of {@link io.genievm.api.hypervisor.VmSnapshot#committed()} and
  *       {@link io.genievm.api.hypervisor.VmSnapshot#abandoned()}, then
- *       {@link io.genievm.api.hypervisor.VmSnapshot#close()}. {@code close()} alone means abandoned.
+ *       {@link io.genievm.api.hypervisor.VmSnapshot#close()}. {@code close()} alone, as after a crash, keeps everything
+ *       that the next snapshot needs to decide.
  * </ol>
  *
  * <h2>Rules for every driver</h2>
@@ -19,14 +20,20 @@
  * <ol>
  *   <li>Units are bytes, everywhere. Sectors and KiB stay inside the driver.
  *   <li>Calls are synchronous and complete or throw. Every failure is a {@link io.genievm.api.GenieVmException} whose
- *       code says whether a retry may help; the driver itself does not retry. Drivers have the numbers from 10 000 on.
- *   <li>The core owns threads and buffers. No reference to a buffer is kept after a call returns. The core never
- *       interrupts a thread; a blocked call is broken off by {@code close()} from another thread and then fails with
+ *       code says whether a retry may help; the driver itself does not retry. <i>An I/O code</i> in what follows is one of
+ *       {@code IO_ERROR}, {@code TRANSIENT_IO_ERROR}, {@code SNAPSHOT_LOST} or one of the driver's own. Drivers of
+ *       GenieVM have the numbers from 10 000 on, those of others the numbers from 20 000 on.
+ *   <li>After a call of a reader has failed, the core closes the reader; if the code is retryable it opens another and
+ *       repeats the call.
+ *   <li>The core owns the buffers and the threads that move data; a driver may have threads of its own, with names, which
+ *       end with what they serve. No call returns or throws while anything may still write into a buffer of the
+ *       caller's, or read it. The core never interrupts a thread; a blocked call is broken off by {@code close()} from another thread and then fails with
  *       {@link io.genievm.api.ErrorCode#CLOSED}.
  *   <li>{@code close()} may be called from any thread, more than once, and concurrently with other calls.
  *   <li>Whatever a driver creates on a hypervisor bears the name {@code genievm-<repositoryId>-<sessionId>}. Only what
- *       bears the id of the repository at hand may be taken over or removed, and only when its owner is dead; while its
- *       owner lives the answer is {@link io.genievm.api.ErrorCode#BUSY}.
+ *       bears the id of the repository at hand may be taken over or removed, and only when
+ *       {@link io.genievm.api.hypervisor.SnapshotRequest#hasEnded} says so of its session; otherwise the answer is
+ *       {@link io.genievm.api.ErrorCode#BUSY}.
  *   <li>What a driver was asked for and could not do, and did not fail over, is told as a
  *       {@link io.genievm.api.hypervisor.DriverFact}. The core decides what follows.
  *   <li>A driver decides nothing about full or incremental, trust or retention.

@@ -1,13 +1,14 @@
 package io.genievm.api.store;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
 import java.util.List;
 
 /**
- * The bytes of an object to be put. Can be written any number of times, by one thread at a time, and gives the same
- * bytes each time.
+ * The bytes of an object to be put. Can be read any number of times, by one thread at a time, and gives the same bytes
+ * each time. A store takes them in the way that suits it.
  *
  * @since 0.1
  */
@@ -20,10 +21,18 @@ public interface BlobContent {
     long length();
 
     /**
-     * Writes all bytes.
+     * Gives all bytes as a stream.
+     *
+     * @return a new stream from the first byte, closed by the caller
+     * @throws IOException when they can not be read
+     */
+    InputStream open() throws IOException;
+
+    /**
+     * Writes all bytes to a channel.
      *
      * @param channel where to; in blocking mode; not closed
-     * @throws IOException when the channel does
+     * @throws IOException when they can not be read or the channel fails
      */
     void writeTo(WritableByteChannel channel) throws IOException;
 

@@ -26,9 +26,9 @@ public interface BlobStore extends AutoCloseable {
      * @param content its bytes; read at least once, maybe several times, only during this call
      * @return whether this call created the object or found one there, which it left as it was
      * @throws GenieVmException with {@code NO_SPACE}, {@code LIMIT_EXCEEDED} when the store does not take objects of
-     *     that size, {@code UNSUPPORTED} when the place can not create exclusively, or a common code. Whether the
-     *     object exists is then unknown, but for {@code NO_SPACE}, {@code LIMIT_EXCEEDED} and {@code UNSUPPORTED},
-     *     after which this call has left nothing behind
+     *     that size, {@code UNSUPPORTED} when the place can not create exclusively, or a common code. After
+     *     {@code NO_SPACE}, {@code LIMIT_EXCEEDED} and {@code UNSUPPORTED} this call has not created the object, and
+     *     never will; after any other it is unknown
      */
     PutOutcome put(String key, BlobContent content);
 

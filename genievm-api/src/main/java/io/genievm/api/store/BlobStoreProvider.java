@@ -41,7 +41,8 @@ public interface BlobStoreProvider {
      *
      * @param config where it is to be
      * @return an open store without objects, owned and closed by the caller
-     * @throws io.genievm.api.GenieVmException with {@code ALREADY_EXISTS} when the place holds something,
+     * @throws io.genievm.api.GenieVmException with {@code ALREADY_EXISTS} when the place holds something other than what
+     *     a creation that was broken off had left,
      *     {@code UNSUPPORTED} with the reason when it can not create exclusively, {@code INVALID_ARGUMENT},
      *     {@code ACCESS_DENIED}, {@code NO_SPACE} or an I/O code; the place is then as it was before
      */

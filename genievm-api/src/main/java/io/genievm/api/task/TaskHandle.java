@@ -5,7 +5,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletionStage;
 
 /**
- * A task that was started. Safe for use by several threads. Dropping the handle does not stop the task.
+ * A task that was started. Not to be implemented by others: methods may be added. Safe for use by several threads. Dropping the handle does not stop the task.
  *
  * @param <T> the task's result
  * @since 0.1

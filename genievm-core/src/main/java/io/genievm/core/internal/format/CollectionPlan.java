@@ -1,5 +1,6 @@
 package io.genievm.core.internal.format;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.genievm.api.RepositoryId;
 import io.genievm.api.SessionId;
 import java.util.List;
@@ -37,6 +38,14 @@ public record CollectionPlan(
         CollectionPlan verdict = new CollectionPlan(fields.text("plan"), fields.texts("delete"), null);
         fields.end();
         return checked(key, verdict);
+    }
+
+    /** The verdict that cancels a plan. */
+    public static byte[] emptyVerdict(RepositoryId repository, String id) {
+        ObjectNode node = Document.begin(repository);
+        node.put("plan", id);
+        node.putArray("delete");
+        return Document.encode("verdict", node);
     }
 
     private static CollectionPlan checked(String key, CollectionPlan plan) {

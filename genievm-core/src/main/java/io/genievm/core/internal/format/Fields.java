@@ -60,6 +60,10 @@ final class Fields {
         return (int) value;
     }
 
+    boolean flag(String name) {
+        return typed(name, JsonNodeType.BOOLEAN).booleanValue();
+    }
+
     Instant time(String name) {
         return parsed(name, "a time", Instant::parse);
     }

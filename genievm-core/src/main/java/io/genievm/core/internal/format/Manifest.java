@@ -9,8 +9,9 @@ import io.genievm.api.RepositoryId;
 import io.genievm.api.SessionId;
 import io.genievm.api.VmId;
 import io.genievm.api.Warning;
+import io.genievm.api.hypervisor.QuiesceMode;
 import io.genievm.core.Codec;
-import io.genievm.core.Plan;
+import io.genievm.core.DiskPlan;
 import io.genievm.core.RestorePoint;
 import io.genievm.core.Trust;
 import java.time.Instant;
@@ -31,13 +32,15 @@ import org.jspecify.annotations.Nullable;
  * @param created when the snapshot was taken
  * @param generator what wrote it
  * @param provider the driver
+ * @param source what the driver was connected to
+ * @param quiesced how far the guest was brought to rest
  * @param codec how its session compressed
  * @param packs how many packs its session wrote
  * @param indexTables how many index tables its session wrote
  * @param hardware the driver's documents
  * @param disks the disks, ascending by id
+ * @param omittedDisks disks of the VM that are not in the point
  * @param warnings what was noticed
- * @param incidents what was found out about earlier points
  */
 public record Manifest(
         RepositoryId repository,
@@ -49,13 +52,15 @@ public record Manifest(
         Instant created,
         String generator,
         String provider,
+        String source,
+        QuiesceMode quiesced,
         Codec codec,
         int packs,
         int indexTables,
         Map<String, String> hardware,
         List<Disk> disks,
-        List<Warning> warnings,
-        List<Incident> incidents) {
+        List<OmittedDisk> omittedDisks,
+        List<Warning> warnings) {
     /** The most bytes of a document but for collection's. */
     public static final int MAX_BYTES = 16 << 20;
 
@@ -68,21 +73,22 @@ public record Manifest(
      * @param capacity its size in bytes
      * @param root the id of the map's root page, or {@code null} where everything is zero
      * @param plan what was read
-     * @param reason why not {@link Plan#CHANGED}
+     * @param reason why not {@link DiskPlan#CHANGED}
      * @param readBytes bytes read
      * @param changedBytes bytes that differ from the parent
      * @param storedBytes bytes added
      * @param token the driver's token
      * @param trust how far it is proven
      * @param provenPoint the newest point in which it was
-     * @param coveredStripes audit stripes compared since
+     * @param consistent whether all of it is of one moment
+     * @param auditState how far later audits have come
      * @param audit what was audited
      */
     public record Disk(
             DiskId id,
             long capacity,
             byte @Nullable [] root,
-            Plan plan,
+            DiskPlan plan,
             @Nullable String reason,
             long readBytes,
             long changedBytes,
@@ -90,7 +96,8 @@ public record Manifest(
             @Nullable String token,
             Trust trust,
             @Nullable SessionId provenPoint,
-            int coveredStripes,
+            boolean consistent,
+            @Nullable AuditState auditState,
             @Nullable Audit audit) {
         /** How many chunks the disk has. */
         public long chunks(int chunkSize) {
@@ -99,33 +106,32 @@ public record Manifest(
     }
 
     /**
-     * What was audited of a disk.
+     * How the audits of a disk divide it, handed on from point to point.
      *
      * @param seed 16 hexadecimal digits
      * @param stripes into how many stripes the disk is divided
-     * @param stripe which one was compared
-     * @param comparedBytes bytes compared
-     * @param mismatches ranges that differed
+     * @param next which one is compared next
+     * @param covered how many were compared since the disk was proven
      */
-    public record Audit(String seed, int stripes, int stripe, long comparedBytes, List<Extent> mismatches) {}
+    public record AuditState(String seed, int stripes, int next, int covered) {}
 
     /**
-     * Something that was found out about earlier points.
+     * What was audited of a disk for this point.
      *
-     * @param type what
-     * @param disk on which disk
-     * @param points which points are suspect
-     * @param extents which ranges of the disk
+     * @param stripe which stripe was compared, or {@code null} for all
+     * @param comparedBytes bytes compared
+     * @param mismatches ranges that differed, at most 1 000
      */
-    public record Incident(Type type, DiskId disk, List<SessionId> points, List<Extent> extents) {
-        /** What was found out. */
-        public enum Type {
-            /** The hypervisor had not told of a change. */
-            TRACKING_LIE,
-            /** Chunks are damaged. */
-            DAMAGE
-        }
-    }
+    public record Audit(@Nullable Long stripe, long comparedBytes, List<Extent> mismatches) {}
+
+    /**
+     * A disk of the VM that is not in the point.
+     *
+     * @param id its id
+     * @param capacity its size in bytes
+     * @param reason a word in upper case
+     */
+    public record OmittedDisk(DiskId id, long capacity, String reason) {}
 
     /** The document's bytes. */
     public byte[] encode(int chunkSize) {
@@ -138,6 +144,8 @@ public record Manifest(
         node.put("created", created.toString());
         node.put("generator", generator);
         node.put("provider", provider);
+        node.put("source", source);
+        node.put("quiesced", quiesced.name());
         node.put("codec", codec.toString());
         node.put("packs", packs);
         node.put("indexTables", indexTables);
@@ -145,6 +153,14 @@ public record Manifest(
         hardware.forEach(documents::put);
         ArrayNode diskNodes = node.putArray("disks");
         disks.forEach(disk -> encode(disk, chunkSize, diskNodes.addObject()));
+        ArrayNode omittedNodes = node.putArray("omittedDisks");
+        for (OmittedDisk disk : omittedDisks) {
+            omittedNodes
+                    .addObject()
+                    .put("id", disk.id.value())
+                    .put("capacity", disk.capacity)
+                    .put("reason", disk.reason);
+        }
         ArrayNode warningNodes = node.putArray("warnings");
         for (Warning warning : warnings) {
             DiskId disk = warning.disk();
@@ -153,14 +169,6 @@ public record Manifest(
                     .put("code", warning.code())
                     .put("disk", disk == null ? null : disk.value())
                     .put("message", warning.message());
-        }
-        ArrayNode incidentNodes = node.putArray("incidents");
-        for (Incident incident : incidents) {
-            ObjectNode incidentNode = incidentNodes.addObject();
-            incidentNode.put("type", incident.type.name()).put("disk", incident.disk.value());
-            ArrayNode points = incidentNode.putArray("points");
-            incident.points.forEach(id -> points.add(id.value()));
-            encode(incident.extents, incidentNode.putArray("extents"));
         }
         return Document.encode(KIND, node);
     }
@@ -179,13 +187,15 @@ public record Manifest(
                 fields.time("created"),
                 fields.text("generator"),
                 fields.text("provider"),
+                fields.text("source"),
+                fields.parsed("quiesced", "a mode", QuiesceMode::valueOf),
                 codec(fields, key),
                 fields.smallNumber("packs"),
                 fields.smallNumber("indexTables"),
                 fields.textMap("hardware"),
                 fields.objects("disks", disk -> disk(disk, chunkSize)),
-                fields.objects("warnings", Manifest::warning),
-                fields.objects("incidents", Manifest::incident));
+                fields.objects("omittedDisks", Manifest::omittedDisk),
+                fields.objects("warnings", Manifest::warning));
         fields.end();
         if (!ObjectKeys.point(manifest.vm, manifest.point).equals(key)) {
             throw Corruption.in(key, "it is point " + manifest.point + " of VM '" + manifest.vm + "'");
@@ -232,16 +242,23 @@ public record Manifest(
         node.put("token", disk.token);
         node.put("trust", disk.trust == Trust.PROVEN ? "proven" : "sampled");
         node.put("provenPoint", disk.provenPoint == null ? null : disk.provenPoint.value());
-        node.put("coveredStripes", disk.coveredStripes);
+        node.put("consistent", disk.consistent);
+        AuditState state = disk.auditState;
+        if (state == null) {
+            node.putNull("auditState");
+        } else {
+            node.putObject("auditState")
+                    .put("seed", state.seed)
+                    .put("stripes", state.stripes)
+                    .put("next", state.next)
+                    .put("covered", state.covered);
+        }
         Audit audit = disk.audit;
         if (audit == null) {
             node.putNull("audit");
         } else {
-            ObjectNode auditNode = node.putObject("audit")
-                    .put("seed", audit.seed)
-                    .put("stripes", audit.stripes)
-                    .put("stripe", audit.stripe)
-                    .put("comparedBytes", audit.comparedBytes);
+            ObjectNode auditNode =
+                    node.putObject("audit").put("stripe", audit.stripe).put("comparedBytes", audit.comparedBytes);
             encode(audit.mismatches, auditNode.putArray("mismatches"));
         }
     }
@@ -260,7 +277,7 @@ public record Manifest(
                 fields.parsed("id", "a disk id", DiskId::new),
                 capacity,
                 root,
-                fields.parsed("plan", "a plan", Plan::valueOf),
+                fields.parsed("plan", "a plan", DiskPlan::valueOf),
                 fields.textOrNull("reason"),
                 fields.number("readBytes"),
                 fields.number("changedBytes"),
@@ -268,7 +285,8 @@ public record Manifest(
                 fields.textOrNull("token"),
                 fields.parsed("trust", "'proven' or 'sampled'", Manifest::trust),
                 fields.sessionIdOrNull("provenPoint"),
-                fields.smallNumber("coveredStripes"),
+                fields.flag("consistent"),
+                fields.isNull("auditState") ? null : auditState(fields.object("auditState")),
                 fields.isNull("audit") ? null : audit(fields.object("audit")));
         if (capacity > Long.MAX_VALUE - chunkSize || map.number("height") != MapPage.height(disk.chunks(chunkSize))) {
             throw map.bad("height", "what the capacity asks for");
@@ -277,15 +295,28 @@ public record Manifest(
         return disk;
     }
 
-    private static Audit audit(Fields fields) {
-        Audit audit = new Audit(
+    private static AuditState auditState(Fields fields) {
+        AuditState state = new AuditState(
                 fields.text("seed"),
                 fields.smallNumber("stripes"),
-                fields.smallNumber("stripe"),
+                fields.smallNumber("next"),
+                fields.smallNumber("covered"));
+        fields.end();
+        return state;
+    }
+
+    private static Audit audit(Fields fields) {
+        Audit audit = new Audit(
+                fields.isNull("stripe") ? null : fields.number("stripe"),
                 fields.number("comparedBytes"),
                 fields.objects("mismatches", Manifest::extent));
         fields.end();
         return audit;
+    }
+
+    private static OmittedDisk omittedDisk(Fields fields) {
+        return new OmittedDisk(
+                fields.parsed("id", "a disk id", DiskId::new), fields.number("capacity"), fields.text("reason"));
     }
 
     private static Warning warning(Fields fields) {
@@ -293,20 +324,6 @@ public record Manifest(
                 fields.text("code"),
                 fields.isNull("disk") ? null : fields.parsed("disk", "a disk id", DiskId::new),
                 fields.text("message"));
-    }
-
-    private static Incident incident(Fields fields) {
-        List<SessionId> points;
-        try {
-            points = fields.texts("points").stream().map(SessionId::new).toList();
-        } catch (IllegalArgumentException e) {
-            throw fields.bad("points", "an array of ids");
-        }
-        return new Incident(
-                fields.parsed("type", "a type of incident", Incident.Type::valueOf),
-                fields.parsed("disk", "a disk id", DiskId::new),
-                points,
-                fields.objects("extents", Manifest::extent));
     }
 
     private static Extent extent(Fields fields) {

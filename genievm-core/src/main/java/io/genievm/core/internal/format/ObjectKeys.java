@@ -24,12 +24,15 @@ public final class ObjectKeys {
     public static final String WITNESS = "witness/";
     /** Where sessions are. */
     public static final String SESSIONS = "sessions/";
+    /** Where sessions show that they live. */
+    public static final String PROGRESS = "progress/";
     /** Where plans and verdicts are. */
     public static final String COLLECTIONS = "gc/";
 
     private static final Pattern INDEX_KEY = Pattern.compile("index/([0-9a-f]{32})-([0-7][0-9a-f]{7})");
-    private static final Pattern POINT_KEY = Pattern.compile("(?:points|witness)/([0-9a-f]{32})/([0-9a-f]{32})");
-    private static final Pattern SESSION_KEY = Pattern.compile("sessions/([0-9a-f]{32})/([0-7][0-9a-f]{7})");
+    private static final Pattern POINT_KEY =
+            Pattern.compile("(?:points|witness|sessions)/([0-9a-f]{32})/([0-9a-f]{32})");
+    private static final Pattern PROGRESS_KEY = Pattern.compile("progress/([0-9a-f]{32})-([0-7][0-9a-f]{7})");
     private static final Pattern COLLECTION_KEY = Pattern.compile("gc/([0-9a-f]{32})\\.(plan|verdict)");
 
     private ObjectKeys() {}
@@ -50,16 +53,14 @@ public final class ObjectKeys {
         return WITNESS + vmKey(vm) + "/" + session;
     }
 
-    /** The witness that belongs to the key of a manifest, and the other way round. */
-    public static String counterpart(String key) {
-        return key.startsWith(POINTS)
-                ? WITNESS + key.substring(POINTS.length())
-                : POINTS + key.substring(WITNESS.length());
+    /** What says that a session works. */
+    public static String session(VmId vm, SessionId session) {
+        return SESSIONS + vmKey(vm) + "/" + session;
     }
 
     /** A session's sign of life. */
-    public static String session(SessionId session, int counter) {
-        return SESSIONS + session + "/" + HexFormat.of().toHexDigits(counter);
+    public static String progress(SessionId session, int counter) {
+        return PROGRESS + session + "-" + HexFormat.of().toHexDigits(counter);
     }
 
     /** An index table. */
@@ -72,12 +73,12 @@ public final class ObjectKeys {
         return numbered(INDEX_KEY.matcher(key));
     }
 
-    /** Session and counter of a session object; {@code null} for a key that is none. */
-    public static @Nullable NumberedKey parseSession(String key) {
-        return numbered(SESSION_KEY.matcher(key));
+    /** Session and counter of a sign of life; {@code null} for a key that is none. */
+    public static @Nullable NumberedKey parseProgress(String key) {
+        return numbered(PROGRESS_KEY.matcher(key));
     }
 
-    /** VM key and session of a manifest, fence or witness; {@code null} for a key that is none. */
+    /** VM key and session of a manifest, fence, witness or session; {@code null} for a key that is none. */
     public static @Nullable PointKey parsePoint(String key) {
         Matcher matcher = POINT_KEY.matcher(key);
         return matcher.matches() ? new PointKey(matcher.group(1), new SessionId(matcher.group(2))) : null;
@@ -100,8 +101,18 @@ public final class ObjectKeys {
     /** A key that ends in an id and a number. */
     public record NumberedKey(SessionId id, int number) {}
 
-    /** A key of a manifest, fence or witness. */
-    public record PointKey(String vmKey, SessionId session) {}
+    /** A key of a manifest, fence, witness or session. */
+    public record PointKey(String vmKey, SessionId session) {
+        /** The key of the manifest or fence. */
+        public String point() {
+            return POINTS + vmKey + "/" + session;
+        }
+
+        /** The key of the witness. */
+        public String witness() {
+            return WITNESS + vmKey + "/" + session;
+        }
+    }
 
     /** A key of a plan or verdict. */
     public record CollectionKey(String id, boolean verdict) {}

@@ -11,7 +11,6 @@ import java.time.Instant;
  *
  * @param repository the repository
  * @param session the session's id
- * @param counter goes up by one with each sign of life
  * @param vm the VM that it backs up
  * @param started when it began
  * @param host the machine, for people
@@ -21,7 +20,6 @@ import java.time.Instant;
 public record SessionRecord(
         RepositoryId repository,
         SessionId session,
-        int counter,
         VmId vm,
         Instant started,
         String host,
@@ -30,16 +28,10 @@ public record SessionRecord(
     private static final String KIND = "session";
     private static final String BACKUP = "backup";
 
-    /** The next sign of life. */
-    public SessionRecord next() {
-        return new SessionRecord(repository, session, counter + 1, vm, started, host, process, generator);
-    }
-
     /** The document's bytes. */
     public byte[] encode() {
         ObjectNode node = Document.begin(repository);
         node.put("session", session.value());
-        node.put("counter", counter);
         node.put("purpose", BACKUP);
         node.put("vm", vm.value());
         node.put("started", started.toString());
@@ -56,7 +48,6 @@ public record SessionRecord(
         SessionRecord session = new SessionRecord(
                 repository,
                 fields.sessionId("session"),
-                fields.smallNumber("counter"),
                 fields.parsed("vm", "a VM id", VmId::new),
                 fields.time("started"),
                 fields.text("host"),
@@ -66,8 +57,8 @@ public record SessionRecord(
             throw fields.bad("purpose", "'" + BACKUP + "'");
         }
         fields.end();
-        if (!ObjectKeys.session(session.session, session.counter).equals(key)) {
-            throw Corruption.in(key, "it is number " + session.counter + " of session " + session.session);
+        if (!ObjectKeys.session(session.vm, session.session).equals(key)) {
+            throw Corruption.in(key, "it is session " + session.session);
         }
         return session;
     }

@@ -1,4 +1,4 @@
-/** Finds drivers and stores by name. */
+/** Finds drivers and stores by the scheme of an address. */
 @NullMarked
 package io.genievm.core.internal.spi;
 

@@ -1,4 +1,4 @@
-/** Running, pausing, cancelling and retrying work. */
+/** Running, pausing and cancelling tasks, and telling what they do. */
 @NullMarked
 package io.genievm.core.internal.task;
 

@@ -5,7 +5,7 @@ package io.genievm.core;
  *
  * @since 0.1
  */
-public enum Plan {
+public enum DiskPlan {
     /** Everything that is allocated. */
     ALL,
     /** What the hypervisor said has changed, and the audit's share. */

@@ -1,0 +1,123 @@
+package io.genievm.core.internal.task;
+
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+
+/**
+ * Lets several threads do one thing together: the caller's own, and as many of an executor as it gives. The work is done
+ * when the caller's part is and those who began have come back, so an executor that gives no thread delays nothing.
+ */
+public final class Workers {
+    private final Executor executor;
+    private final int count;
+
+    /** Makes workers: at most so many threads, the caller's included. */
+    public Workers(Executor executor, int count) {
+        this.executor = executor;
+        this.count = count;
+    }
+
+    /** How many threads there are at the most. */
+    public int count() {
+        return count;
+    }
+
+    /** One thread's part: takes pieces of work from a common place until there are none. */
+    @FunctionalInterface
+    public interface Part {
+        /** Works until there is nothing more to do, or {@code stop} says that another part has failed. */
+        void run(Stop stop);
+    }
+
+    /** Says whether another part has failed. */
+    @FunctionalInterface
+    public interface Stop {
+        /** Whether to leave. */
+        boolean requested();
+    }
+
+    /** Runs the parts and waits for them; throws what the first failing part threw, the others' as suppressed. */
+    public void run(Part part) {
+        Crew crew = new Crew(part);
+        for (int i = 1; i < count; i++) {
+            try {
+                executor.execute(crew::join);
+            } catch (RejectedExecutionException e) {
+                break;
+            }
+        }
+        crew.lead();
+    }
+
+    private static final class Crew {
+        private final Part part;
+        private int active;
+        private boolean closed;
+        private volatile boolean failed;
+        private Throwable failure = new IllegalStateException();
+
+        Crew(Part part) {
+            this.part = part;
+        }
+
+        void join() {
+            synchronized (this) {
+                if (closed) {
+                    return;
+                }
+                active++;
+            }
+            work();
+            synchronized (this) {
+                active--;
+                notifyAll();
+            }
+        }
+
+        void lead() {
+            work();
+            boolean interrupted = false;
+            synchronized (this) {
+                closed = true;
+                while (active > 0) {
+                    try {
+                        wait();
+                    } catch (InterruptedException e) {
+                        // Leaving now would free buffers that others still write to.
+                        interrupted = true;
+                    }
+                }
+            }
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+            if (failed) {
+                throw sneaky(failure);
+            }
+        }
+
+        private void work() {
+            try {
+                part.run(() -> failed);
+            } catch (Throwable e) {
+                fail(e);
+            }
+        }
+
+        private synchronized void fail(Throwable e) {
+            if (!failed) {
+                failure = e;
+                failed = true;
+            } else if (failure != e) {
+                failure.addSuppressed(e);
+            }
+        }
+
+        private static RuntimeException sneaky(Throwable failure) {
+            if (failure instanceof Error error) {
+                throw error;
+            }
+            return (RuntimeException) failure;
+        }
+    }
+}
