@@ -1,0 +1,111 @@
+package io.genievm.example.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import picocli.CommandLine;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+
+/** Runs one command: reads the arguments, lets the command do its work, prints what it has to say. */
+final class Cli {
+    private static final Duration GRACE = Duration.ofSeconds(5);
+
+    private final Environment environment;
+    private final Interruption interruption = new Interruption(GRACE, this::complain, this::end);
+    private final Console console;
+    private final AtomicBoolean answered = new AtomicBoolean();
+    private volatile boolean json;
+
+    Cli(Environment environment) {
+        this.environment = environment;
+        this.console = new Console(environment.error(), environment.width(), System::nanoTime, interruption);
+    }
+
+    /** Gives the exit status. To be called once. */
+    int run(String... arguments) {
+        json = wantsJson(arguments);
+        try {
+            Outcome outcome = perform(arguments);
+            outcome.notes().forEach(this::complain);
+            answer(outcome.document(), outcome.text());
+            return outcome.status();
+        } catch (Throwable thrown) {
+            return fail(thrown);
+        }
+    }
+
+    /** Is called by a thread of its own for every signal. */
+    void onSignal(int number) {
+        interruption.onSignal(number);
+    }
+
+    /** Looks before parsing, as a command line that can not be parsed is answered in JSON as well. */
+    private static boolean wantsJson(String... arguments) {
+        return Arrays.stream(arguments)
+                .takeWhile(argument -> !argument.equals("--"))
+                .anyMatch("--json"::equals);
+    }
+
+    private Outcome perform(String... arguments) throws Exception {
+        CommandLine root = RootCommand.commandLine(new Context(environment.genie(), console, interruption));
+        StringWriter help = new StringWriter();
+        root.setOut(new PrintWriter(help));
+        ParseResult parsed = root.parseArgs(arguments);
+        if (CommandLine.executeHelpRequest(parsed) != null) {
+            return Outcome.done(Json.help(help.toString()), help.toString());
+        }
+        List<CommandLine> commands = parsed.asCommandLineList();
+        if (commands.get(commands.size() - 1).getCommand() instanceof Action action) {
+            return action.perform();
+        }
+        throw new ParameterException(
+                root,
+                "no command given; there are "
+                        + String.join(", ", root.getSubcommands().keySet()));
+    }
+
+    private int fail(Throwable thrown) {
+        if (environment.debug()) {
+            thrown.printStackTrace(environment.error());
+        }
+        Failure failure = Failure.of(thrown);
+        int signal = interruption.signal();
+        if (signal == 0) {
+            complain(failure.message());
+            failure.damage().forEach(damage -> complain(Text.line(damage)));
+        }
+        answer(Json.error(failure), "");
+        return signal == 0 ? ExitStatus.of(failure.code()) : ExitStatus.ofSignal(signal);
+    }
+
+    private void end(int status) {
+        try {
+            answer(Json.error(new Failure(ErrorCode.CANCELLED, null, "interrupted", List.of())), "");
+        } finally {
+            environment.halt().accept(status);
+        }
+    }
+
+    private void complain(String text) {
+        console.line("genievm: " + text);
+    }
+
+    /** Prints the one answer; whoever comes second is not heard. */
+    private void answer(JsonNode document, String text) {
+        String answer = json ? document + "\n" : text;
+        if (!answer.isEmpty() && answered.compareAndSet(false, true)) {
+            environment.output().print(answer);
+            // Flushes as well.
+            if (environment.output().checkError()) {
+                throw new GenieVmException(ErrorCode.IO_ERROR, "can not write to standard output");
+            }
+        }
+    }
+}

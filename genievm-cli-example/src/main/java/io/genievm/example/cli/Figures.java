@@ -1,0 +1,67 @@
+package io.genievm.example.cli;
+
+import io.genievm.api.task.TaskPhase;
+import io.genievm.api.task.TaskProgress;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/** The words and figures that say how far a task is. */
+final class Figures {
+    private final Pace pace;
+    private @Nullable TaskProgress last;
+
+    Figures(LongSupplier nanoTime) {
+        this.pace = new Pace(nanoTime);
+    }
+
+    /** Takes over the newest figures. Gives whether a phase has begun with them. */
+    boolean update(TaskProgress progress) {
+        boolean begun = last == null || last.phase() != progress.phase();
+        if (begun) {
+            pace.restart();
+        }
+        pace.reached(progress.doneBytes());
+        last = progress;
+        return begun;
+    }
+
+    static String phase(TaskPhase phase) {
+        return switch (phase) {
+            case PREPARE -> "preparing";
+            case COPY -> "copying";
+            case COMMIT -> "committing";
+            case STRUCTURE -> "checking structure";
+            case DATA -> "checking data";
+        };
+    }
+
+    /** Gives the part that is done, 0 to 1, or nothing where it is not known what there is to do. */
+    Optional<Double> part() {
+        if (last == null || last.plannedBytes() <= 0) {
+            return Optional.empty();
+        }
+        return Optional.of(Math.min(1, Math.max(0, (double) last.doneBytes() / last.plannedBytes())));
+    }
+
+    /** Rounded down: 100 % is said of what is done, not of what is nearly done. */
+    Optional<String> percent() {
+        return part().map(part -> String.format(Locale.ROOT, "%3d %%", (int) Math.floor(part * 100)));
+    }
+
+    Optional<String> bytes() {
+        return part().map(part -> Units.bytes(last.doneBytes()) + " of " + Units.bytes(last.plannedBytes()));
+    }
+
+    Optional<String> rate() {
+        return pace.rate().map(rate -> Units.bytes(Math.round(rate)) + "/s");
+    }
+
+    Optional<String> timeLeft() {
+        Optional<Duration> left =
+                part().flatMap(part -> pace.timeFor(Math.max(0, last.plannedBytes() - last.doneBytes())));
+        return left.map(time -> Units.clock(time) + " left");
+    }
+}

@@ -1,0 +1,101 @@
+package io.genievm.example.cli;
+
+import io.genievm.api.VmId;
+import io.genievm.api.store.BlobStoreConfig;
+import io.genievm.core.GenieVm;
+import io.genievm.core.Repository;
+import io.genievm.core.RestorePoint;
+import io.genievm.core.RestorePointList;
+import io.genievm.core.Trust;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Shows what can be restored. */
+@Command(name = "list", description = "List the restore points, oldest first.", sortOptions = false)
+final class ListCommand implements Action {
+    private final Context context;
+
+    @Option(names = "--repo", required = true, paramLabel = "URL", description = "The repository.")
+    private BlobStoreConfig address;
+
+    @Option(names = "--vm", paramLabel = "V", description = "Only points of this VM.")
+    private @Nullable VmId vm;
+
+    ListCommand(Context context) {
+        this.context = context;
+    }
+
+    @Override
+    public Outcome perform() {
+        try (GenieVm genie = context.genie().get();
+                Repository repository = genie.openRepository(address)) {
+            RestorePointList list = repository.points();
+            List<RestorePoint> points = oldestFirst(list.points()).stream()
+                    .filter(point -> vm == null || point.vm().equals(vm))
+                    .toList();
+            return new Outcome(
+                    list.unreadable().isEmpty() ? ExitStatus.DONE : ExitStatus.DAMAGE,
+                    Json.points(points, list.unreadable()),
+                    table(points),
+                    list.unreadable().stream().map(Text::line).toList());
+        }
+    }
+
+    /**
+     * Mixes the VMs by time. Within a VM the order is that of the list, which does not hang on clocks: a point counts as
+     * no older than any before it.
+     */
+    static List<RestorePoint> oldestFirst(List<RestorePoint> byVm) {
+        record Placed(RestorePoint point, Instant time) {}
+        Map<VmId, Instant> newest = new HashMap<>();
+        List<Placed> placed = new ArrayList<>();
+        for (RestorePoint point : byVm) {
+            Instant time =
+                    newest.merge(point.vm(), point.created(), (before, own) -> before.isAfter(own) ? before : own);
+            placed.add(new Placed(point, time));
+        }
+        placed.sort(Comparator.comparing(Placed::time));
+        return placed.stream().map(Placed::point).toList();
+    }
+
+    private static String table(List<RestorePoint> points) {
+        Table table = new Table()
+                .words("POINT")
+                .words("VM")
+                .figures("NUMBER")
+                .words("CREATED")
+                .figures("DISKS")
+                .figures("CAPACITY")
+                .words("TRUST");
+        for (RestorePoint point : points) {
+            table.row(
+                    point.id().value(),
+                    point.vm().value(),
+                    Long.toString(point.sequence()),
+                    point.created().truncatedTo(ChronoUnit.SECONDS).toString(),
+                    Integer.toString(point.disks().size()),
+                    Units.bytes(point.disks().stream()
+                            .mapToLong(RestorePoint.Disk::capacity)
+                            .sum()),
+                    leastTrusted(point));
+        }
+        return table.toString();
+    }
+
+    /** A point is proven as far as the least proven of its disks. */
+    private static String leastTrusted(RestorePoint point) {
+        return point.disks().stream()
+                .map(RestorePoint.Disk::trust)
+                .max(Comparator.<Trust>naturalOrder())
+                .map(Text::trust)
+                .orElse("-");
+    }
+}

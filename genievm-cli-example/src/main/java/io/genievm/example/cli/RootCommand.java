@@ -1,0 +1,109 @@
+package io.genievm.example.cli;
+
+import io.genievm.api.DiskId;
+import io.genievm.api.GenieVmException;
+import io.genievm.api.VmId;
+import io.genievm.api.hypervisor.HypervisorConfig;
+import io.genievm.api.store.BlobStoreConfig;
+import io.genievm.core.Codec;
+import java.nio.file.Path;
+import java.util.function.Function;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Help;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.TypeConversionException;
+
+/** The command line as a whole: what all commands share. */
+@Command(
+        name = "genievm",
+        description = "Backs virtual machines up and restores them.",
+        versionProvider = RootCommand.Version.class,
+        synopsisSubcommandLabel = "COMMAND",
+        sortOptions = false,
+        exitCodeListHeading = "%nExit status:%n",
+        exitCodeList = {
+            "0:Done",
+            "1:Failed",
+            "2:Wrong usage",
+            "3:Damage found in the repository",
+            "4:Done, with warnings, under --strict",
+            "130, 143:Interrupted"
+        },
+        footerHeading = "%nAddresses:%n",
+        footer = {
+            "  H    <provider>:<rest>, such as images:DIR, a folder of VMs or one image",
+            "  URL  a folder, or <scheme>:<rest>"
+        })
+final class RootCommand {
+    /** Looked for by {@link Cli} itself; here, so that it is known and explained. */
+    @Option(
+            names = "--json",
+            arity = "0",
+            scope = ScopeType.INHERIT,
+            description = "Print exactly one JSON document on standard output, also on failure.")
+    private boolean json;
+
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            scope = ScopeType.INHERIT,
+            description = "Show this help.")
+    private boolean help;
+
+    @Option(
+            names = {"-V", "--version"},
+            versionHelp = true,
+            description = "Show the version.")
+    private boolean version;
+
+    static CommandLine commandLine(Context context) {
+        return new CommandLine(new RootCommand())
+                .addSubcommand(new InitCommand(context))
+                .addSubcommand(new VmsCommand(context))
+                .addSubcommand(new BackupCommand(context))
+                .addSubcommand(new ListCommand(context))
+                .addSubcommand(new RestoreCommand(context))
+                .addSubcommand(new VerifyCommand(context))
+                .addSubcommand(new DemoCommand(context))
+                .registerConverter(BlobStoreConfig.class, checked(BlobStoreConfig::of))
+                .registerConverter(HypervisorConfig.class, checked(HypervisorConfig::of))
+                .registerConverter(VmId.class, checked(VmId::new))
+                .registerConverter(DiskId.class, checked(DiskId::new))
+                .registerConverter(Codec.class, checked(Codec::parse))
+                .registerConverter(PointPrefix.class, PointPrefix::new)
+                .registerConverter(Path.class, checked(RootCommand::folder))
+                // A VM may be called @web.
+                .setExpandAtFiles(false)
+                .setColorScheme(Help.defaultColorScheme(Help.Ansi.OFF));
+    }
+
+    private static <T> ITypeConverter<T> checked(Function<String, T> parse) {
+        return text -> {
+            try {
+                return parse.apply(text);
+            } catch (IllegalArgumentException | GenieVmException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        };
+    }
+
+    private static Path folder(String text) {
+        if (text.isEmpty()) {
+            throw new IllegalArgumentException("a folder needs a name");
+        }
+        return Path.of(text);
+    }
+
+    /** The version that the jar's manifest bears. */
+    static final class Version implements IVersionProvider {
+        @Override
+        public String[] getVersion() {
+            String version = RootCommand.class.getPackage().getImplementationVersion();
+            return new String[] {"genievm " + (version == null ? "(not from a jar)" : version)};
+        }
+    }
+}

@@ -1,0 +1,44 @@
+package io.genievm.example.cli;
+
+import io.genievm.api.Extent;
+import io.genievm.api.Warning;
+import io.genievm.core.Damage;
+import io.genievm.core.Trust;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+
+/** What several commands say to people. */
+final class Text {
+    private Text() {}
+
+    static String line(Damage damage) {
+        StringBuilder line = new StringBuilder(damage.object()).append(": ").append(damage.message());
+        if (!damage.points().isEmpty()) {
+            line.append("; point ")
+                    .append(damage.points().stream().map(Object::toString).collect(Collectors.joining(", ")));
+        }
+        if (damage.disk() != null) {
+            line.append(", disk ").append(damage.disk());
+        }
+        Extent extent = damage.extent();
+        if (extent != null) {
+            line.append(", bytes ").append(extent.offset()).append(" to ").append(extent.end() - 1);
+        }
+        return line.toString();
+    }
+
+    static List<String> notes(List<Warning> warnings) {
+        return warnings.stream()
+                .map(warning -> "warning: " + (warning.disk() == null ? "" : warning.disk() + ": ") + warning.message())
+                .toList();
+    }
+
+    static String trust(Trust trust) {
+        return trust.name().toLowerCase(Locale.ROOT);
+    }
+
+    static String count(long number, String one) {
+        return number + " " + one + (number == 1 ? "" : "s");
+    }
+}
