@@ -5,6 +5,8 @@ module io.genievm.storage {
     requires org.slf4j;
     requires static org.jspecify;
 
+    provides io.genievm.api.hypervisor.HypervisorProvider with
+            io.genievm.storage.internal.images.ImagesProvider;
     provides io.genievm.api.store.BlobStoreProvider with
             io.genievm.storage.internal.local.LocalBlobStoreProvider;
 }

@@ -43,14 +43,14 @@ public final class PrivateFiles {
     }
 
     /**
-     * Makes the entries of a folder durable. When this fails, the kernel may have forgotten what it could not write, so
-     * that a second try would be a lie.
+     * Makes a file, or the entries of a folder, durable. When this fails, the kernel may have forgotten what it could
+     * not write, so that a second try would be a lie.
      *
-     * @param folder the folder
+     * @param path the file or folder
      * @throws IOException when it can not be opened or written
      */
-    public static void sync(Path folder) throws IOException {
-        try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
+    public static void sync(Path path) throws IOException {
+        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
             channel.force(true);
         }
     }

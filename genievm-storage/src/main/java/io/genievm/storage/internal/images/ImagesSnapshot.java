@@ -1,0 +1,159 @@
+package io.genievm.storage.internal.images;
+
+import io.genievm.api.DiskId;
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
+import io.genievm.api.Resource;
+import io.genievm.api.hypervisor.DriverFact;
+import io.genievm.api.hypervisor.QuiesceMode;
+import io.genievm.api.hypervisor.SnapshotDisk;
+import io.genievm.api.hypervisor.SnapshotRequest;
+import io.genievm.api.hypervisor.VmDescription;
+import io.genievm.api.hypervisor.VmSnapshot;
+import io.genievm.storage.internal.file.FileErrors;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.StandardOpenOption;
+import java.time.Clock;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+
+/** The images of a VM while they are read. Nothing freezes them: what they were at the beginning is remembered. */
+final class ImagesSnapshot implements VmSnapshot, Scope.Part {
+    /** Longer than the clock tick from which a file system takes its times: 10 ms at 100 Hz. */
+    private static final long TICK_MILLIS = 20;
+
+    private final VmDescription description;
+    private final List<SnapshotDisk> disks;
+    private final List<DriverFact> facts;
+    private final Scope parent;
+    private final Scope scope;
+    private boolean ended;
+
+    private ImagesSnapshot(ImagesVm vm, List<FileState> states, SnapshotRequest request, Scope parent) {
+        this.description = vm.description();
+        this.facts = new CopyOnWriteArrayList<>(vm.facts());
+        this.parent = parent;
+        this.scope = new Scope("the snapshot of VM '" + vm.id() + "'");
+        List<SnapshotDisk> all = new ArrayList<>();
+        for (int i = 0; i < states.size(); i++) {
+            ImagesVm.Image image = vm.images().get(i);
+            if (!request.excludedDisks().contains(image.id())) {
+                all.add(new ImageDisk(vm.id(), image, states.get(i), scope, facts));
+            }
+        }
+        this.disks = List.copyOf(all);
+        if (request.quiesce() != QuiesceMode.NONE) {
+            facts.add(new DriverFact(
+                    DriverFact.QUIESCE_REFUSED, null, "a folder of images has no guest that could be quiesced"));
+        }
+    }
+
+    static ImagesSnapshot of(ImagesVm vm, SnapshotRequest request, Clock clock, Scope parent) {
+        requireDisks(vm, request.excludedDisks());
+        for (ImagesVm.Image image : vm.images()) {
+            if (!request.excludedDisks().contains(image.id())) {
+                requireReadable(vm, image);
+            }
+        }
+        List<FileState> states = states(vm);
+        Instant tick = clock.instant().minusMillis(TICK_MILLIS);
+        if (states.stream().anyMatch(state -> state.isAsYoungAs(tick))) {
+            // A file written a moment ago can be written again without its times changing. A tick later it can not.
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(TICK_MILLIS));
+            states = states(vm);
+        }
+        return new ImagesSnapshot(withSizes(vm, states), states, request, parent);
+    }
+
+    @Override
+    public VmDescription description() {
+        return description;
+    }
+
+    @Override
+    public List<SnapshotDisk> disks() {
+        return disks;
+    }
+
+    @Override
+    public List<DriverFact> facts() {
+        return List.copyOf(facts);
+    }
+
+    @Override
+    public void committed() {
+        end();
+    }
+
+    @Override
+    public void abandoned() {
+        end();
+    }
+
+    @Override
+    public void close() {
+        parent.remove(this);
+        scope.close();
+    }
+
+    private synchronized void end() {
+        if (ended) {
+            throw new IllegalStateException("the snapshot was committed or abandoned before");
+        }
+        ended = true;
+    }
+
+    private static void requireDisks(ImagesVm vm, Set<DiskId> excluded) {
+        Set<DiskId> unknown = new HashSet<>(excluded);
+        List<DiskId> known = vm.images().stream().map(ImagesVm.Image::id).toList();
+        known.forEach(unknown::remove);
+        if (!unknown.isEmpty()) {
+            DiskId first = unknown.stream().sorted().findFirst().orElseThrow();
+            throw new GenieVmException(
+                    ErrorCode.NOT_FOUND,
+                    Resource.of(vm.id(), first),
+                    "VM '" + vm.id() + "' has no disk '" + first + "' to exclude; its disks: " + known);
+        }
+    }
+
+    private static void requireReadable(ImagesVm vm, ImagesVm.Image image) {
+        try (FileChannel channel = FileChannel.open(image.file(), StandardOpenOption.READ)) {
+            channel.size();
+        } catch (IOException e) {
+            throw failure(vm, image, e);
+        }
+    }
+
+    private static List<FileState> states(ImagesVm vm) {
+        List<FileState> states = new ArrayList<>();
+        for (ImagesVm.Image image : vm.images()) {
+            try {
+                states.add(FileState.of(image.file()));
+            } catch (IOException e) {
+                throw failure(vm, image, e);
+            }
+        }
+        return states;
+    }
+
+    private static ImagesVm withSizes(ImagesVm vm, List<FileState> states) {
+        List<ImagesVm.Image> images = new ArrayList<>();
+        for (int i = 0; i < states.size(); i++) {
+            ImagesVm.Image image = vm.images().get(i);
+            images.add(
+                    new ImagesVm.Image(image.id(), image.file(), states.get(i).size()));
+        }
+        return new ImagesVm(vm.id(), images, vm.facts());
+    }
+
+    private static GenieVmException failure(ImagesVm vm, ImagesVm.Image image, IOException cause) {
+        return FileErrors.of("can not read " + image.file(), Resource.of(vm.id(), image.id()), cause);
+    }
+}

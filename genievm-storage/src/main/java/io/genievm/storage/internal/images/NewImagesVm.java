@@ -1,0 +1,243 @@
+package io.genievm.storage.internal.images;
+
+import com.sun.jna.LastErrorException;
+import io.genievm.api.DiskId;
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
+import io.genievm.api.Resource;
+import io.genievm.api.VmId;
+import io.genievm.api.hypervisor.DiskWriter;
+import io.genievm.api.hypervisor.VmCreation.NewVm;
+import io.genievm.api.hypervisor.VmCreation.NewVmRequest;
+import io.genievm.api.hypervisor.VmDescription;
+import io.genievm.storage.internal.file.FileErrors;
+import io.genievm.storage.internal.file.PrivateFiles;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
+
+/** A VM under construction: a hidden folder that gets its name when it is whole. */
+final class NewImagesVm implements NewVm, Scope.Part {
+    private final VmId id;
+    private final Path folder;
+    private final Path target;
+    private final Map<DiskId, Long> capacities = new TreeMap<>();
+    private final Set<DiskId> written = new HashSet<>();
+    private final Scope parent;
+    private final Scope scope;
+    private boolean ended;
+
+    private NewImagesVm(Path top, NewVmRequest request, Scope parent) {
+        this.id = new VmId(request.name());
+        this.target = top.resolve(request.name());
+        this.folder = top.resolve(".genievm-" + UUID.randomUUID());
+        for (VmDescription.Disk disk : request.disks()) {
+            capacities.put(disk.id(), disk.capacity());
+        }
+        this.parent = parent;
+        this.scope = new Scope("the new VM '" + id + "'");
+    }
+
+    static NewImagesVm create(Path top, NewVmRequest request, Scope parent) {
+        requireAllowed(top, request);
+        NewImagesVm vm = new NewImagesVm(top, request, parent);
+        if (Files.exists(vm.target, LinkOption.NOFOLLOW_LINKS)) {
+            throw vm.exists(null);
+        }
+        try {
+            vm.makeFiles();
+            return vm;
+        } catch (IOException e) {
+            GenieVmException failure = vm.failure("can not create VM '" + vm.id + "' in " + top, e);
+            vm.removeAfter(failure);
+            throw failure;
+        }
+    }
+
+    @Override
+    public synchronized DiskWriter openWriter(DiskId disk) {
+        scope.requireOpen();
+        Long capacity = capacities.get(disk);
+        if (capacity == null) {
+            throw new IllegalArgumentException("VM '" + id + "' has no disk '" + disk + "'");
+        }
+        if (!written.add(disk)) {
+            throw new IllegalStateException("disk '" + disk + "' has a writer");
+        }
+        Path file = file(disk);
+        try {
+            FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE);
+            return scope.add(new ImageWriter(file, channel, capacity, Resource.of(id, disk), writer -> {
+                if (scope.remove(writer)) {
+                    forget(disk);
+                }
+            }));
+        } catch (IOException e) {
+            written.remove(disk);
+            throw failure("can not write " + file, e);
+        }
+    }
+
+    @Override
+    public synchronized VmId complete() {
+        scope.requireOpen();
+        if (ended || !written.isEmpty()) {
+            throw new IllegalStateException(ended ? "VM '" + id + "' is complete" : "writers are open for " + written);
+        }
+        try {
+            for (DiskId disk : capacities.keySet()) {
+                PrivateFiles.sync(file(disk));
+            }
+            PrivateFiles.sync(folder);
+            rename(folder, target);
+        } catch (FileAlreadyExistsException | DirectoryNotEmptyException e) {
+            throw exists(e);
+        } catch (IOException e) {
+            throw failure("can not complete VM '" + id + "' in " + target.getParent(), e);
+        }
+        try {
+            PrivateFiles.sync(target.getParent());
+        } catch (IOException e) {
+            GenieVmException failure = failure("can not make " + target + " durable", e);
+            hideAfter(failure);
+            throw failure;
+        }
+        ended = true;
+        return id;
+    }
+
+    @Override
+    public void close() {
+        parent.remove(this);
+        scope.close();
+        synchronized (this) {
+            if (ended) {
+                return;
+            }
+            ended = true;
+            try {
+                remove();
+            } catch (IOException e) {
+                throw failure("can not remove " + folder + ", which is of no use any more", e);
+            }
+        }
+    }
+
+    private static void requireAllowed(Path top, NewVmRequest request) {
+        if (!request.options().isEmpty()) {
+            throw invalid("images has no options; remove "
+                    + new TreeSet<>(request.options().keySet()));
+        }
+        requireName("VM", request.name(), FolderOfVms.objectionToVmName(path(top, request.name())));
+        Set<DiskId> ids = new HashSet<>();
+        for (VmDescription.Disk disk : request.disks()) {
+            String name = disk.id().value();
+            requireName("disk", name, FolderOfVms.objectionToDiskName(path(top, name)));
+            if (!ids.add(disk.id()) || disk.capacity() < 0) {
+                throw invalid("disk '" + name + "' is there twice or has a negative capacity");
+            }
+        }
+    }
+
+    private static void requireName(String what, String name, @Nullable String objection) {
+        if (objection != null) {
+            throw invalid("a " + what + " can not have the name '" + name + "': " + objection);
+        }
+    }
+
+    private static Path path(Path top, String name) {
+        try {
+            Path path = top.resolve(name);
+            if (top.equals(path.getParent())) {
+                return path;
+            }
+        } catch (InvalidPathException e) {
+            throw invalid("'" + name + "' can not be the name of a file here: " + e.getReason());
+        }
+        throw invalid("'" + name + "' is not a name");
+    }
+
+    private static GenieVmException invalid(String message) {
+        return new GenieVmException(ErrorCode.INVALID_ARGUMENT, message);
+    }
+
+    private void makeFiles() throws IOException {
+        PrivateFiles.createFolder(folder);
+        for (Map.Entry<DiskId, Long> disk : capacities.entrySet()) {
+            Path file = file(disk.getKey());
+            PrivateFiles.create(file).close();
+            // A channel can only grow a file by writing to it, which leaves a block that is no hole.
+            try (RandomAccessFile sparse = new RandomAccessFile(file.toFile(), "rw")) {
+                sparse.setLength(disk.getValue());
+            }
+        }
+    }
+
+    /** A plain rename would replace an empty folder, which is a VM without disks. */
+    private static void rename(Path from, Path to) throws IOException {
+        try {
+            NativeFiles.requireSupport(from);
+            NativeFiles.renameExclusively(from, to);
+        } catch (LastErrorException | LinkageError e) {
+            if (e instanceof LastErrorException error && error.getErrorCode() == NativeFiles.EXISTS) {
+                throw new FileAlreadyExistsException(to.toString());
+            }
+            // Looks first and then renames: what is lost in between is at most an empty folder.
+            Files.move(from, to);
+        }
+    }
+
+    private synchronized void forget(DiskId disk) {
+        written.remove(disk);
+    }
+
+    private void hideAfter(GenieVmException failure) {
+        try {
+            Files.move(target, folder);
+        } catch (IOException e) {
+            failure.addSuppressed(e);
+        }
+    }
+
+    private void removeAfter(GenieVmException failure) {
+        try {
+            remove();
+        } catch (IOException e) {
+            failure.addSuppressed(e);
+        }
+    }
+
+    private void remove() throws IOException {
+        for (DiskId disk : capacities.keySet()) {
+            Files.deleteIfExists(file(disk));
+        }
+        Files.deleteIfExists(folder);
+    }
+
+    private Path file(DiskId disk) {
+        return folder.resolve(disk.value());
+    }
+
+    private GenieVmException exists(@Nullable Throwable cause) {
+        return new GenieVmException(
+                ErrorCode.ALREADY_EXISTS, Resource.of(id), "there is a " + target + " already", cause);
+    }
+
+    private GenieVmException failure(String action, IOException cause) {
+        return FileErrors.ofWrite(action, Resource.of(id), target.getParent(), 0, cause);
+    }
+}
