@@ -6,6 +6,7 @@ import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
 import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.DriverFact;
+import io.genievm.api.hypervisor.VmSummary;
 import io.genievm.storage.internal.file.FileErrors;
 import java.io.IOException;
 import java.nio.file.DirectoryIteratorException;
@@ -37,19 +38,24 @@ final class FolderOfVms implements Inventory {
     }
 
     @Override
-    public List<VmId> vms() {
-        List<VmId> vms = new ArrayList<>();
+    public Path place() {
+        return top;
+    }
+
+    @Override
+    public List<VmSummary> vms() {
+        List<VmSummary> vms = new ArrayList<>();
         for (Entry entry : entries(top)) {
             String objection = objectionToVm(entry);
             if (objection == null) {
-                vms.add(new VmId(entry.name()));
+                vms.add(new VmSummary(new VmId(entry.name()), entry.name()));
             } else {
                 // An image in the wrong place is most likely meant to be backed up.
                 LOG.atLevel(entry.isMisplacedImage() ? Level.WARN : Level.DEBUG)
                         .log("{} is no VM: {}", entry.path(), objection);
             }
         }
-        vms.sort(Comparator.comparing(VmId::value));
+        vms.sort(Comparator.comparing(VmSummary::name));
         return List.copyOf(vms);
     }
 

@@ -7,14 +7,19 @@ import io.genievm.api.hypervisor.SnapshotRequest;
 import io.genievm.api.hypervisor.VmCreation;
 import io.genievm.api.hypervisor.VmDescription;
 import io.genievm.api.hypervisor.VmSnapshot;
+import io.genievm.api.hypervisor.VmSummary;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.UUID;
 
 /** A place with images. Nothing is kept open for it but its snapshots. */
 final class ImagesConnection implements HypervisorConnection {
+    private static final int MAX_SOURCE_ID = 255;
+
     private final Inventory inventory;
     private final Clock clock;
     private final Scope scope = new Scope("the connection");
@@ -30,7 +35,15 @@ final class ImagesConnection implements HypervisorConnection {
     }
 
     @Override
-    public List<VmId> vms() {
+    public String sourceId() {
+        String path = inventory.place().toString();
+        return path.length() <= MAX_SOURCE_ID
+                ? path
+                : UUID.nameUUIDFromBytes(path.getBytes(StandardCharsets.UTF_8)).toString();
+    }
+
+    @Override
+    public List<VmSummary> vms() {
         scope.requireOpen();
         return inventory.vms();
     }

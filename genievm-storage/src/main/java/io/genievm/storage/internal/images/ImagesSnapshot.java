@@ -58,6 +58,7 @@ final class ImagesSnapshot implements VmSnapshot, Scope.Part {
     static ImagesSnapshot of(ImagesVm vm, SnapshotRequest request, Clock clock, Scope parent) {
         requireDisks(vm, request.excludedDisks());
         for (ImagesVm.Image image : vm.images()) {
+            Wanted.require(request.cancellation(), "the snapshot of VM '" + vm.id() + "'");
             if (!request.excludedDisks().contains(image.id())) {
                 requireReadable(vm, image);
             }
@@ -80,6 +81,11 @@ final class ImagesSnapshot implements VmSnapshot, Scope.Part {
     @Override
     public List<SnapshotDisk> disks() {
         return disks;
+    }
+
+    @Override
+    public QuiesceMode quiesced() {
+        return QuiesceMode.NONE;
     }
 
     @Override

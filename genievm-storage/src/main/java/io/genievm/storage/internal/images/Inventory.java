@@ -2,14 +2,18 @@ package io.genievm.storage.internal.images;
 
 import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.VmCreation;
+import io.genievm.api.hypervisor.VmSummary;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 
 /** Which VMs there are at an address. */
 interface Inventory {
-    /** Lists the VMs in ascending order. */
-    List<VmId> vms();
+    /** The folder or file of the address, links resolved. */
+    Path place();
+
+    /** Lists the VMs in ascending order of their ids. */
+    List<VmSummary> vms();
 
     /**
      * Looks at one VM.

@@ -5,6 +5,7 @@ import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
 import io.genievm.api.VmId;
+import io.genievm.api.hypervisor.VmSummary;
 import io.genievm.storage.internal.file.FileErrors;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -15,9 +16,10 @@ import java.util.Optional;
 /** One image that is a VM with one disk, both under the file's name. */
 final class LoneImage implements Inventory {
     private final Path file;
+    private final Path real;
     private final VmId id;
 
-    LoneImage(Path file) {
+    LoneImage(Path file) throws IOException {
         String objection = Entry.objectionToName(file);
         if (objection != null || Entry.isChangeList(file)) {
             throw new GenieVmException(
@@ -26,12 +28,18 @@ final class LoneImage implements Inventory {
                     file + " can not be a disk: " + (objection == null ? "it is a list of changes" : objection));
         }
         this.file = file;
+        this.real = file.toRealPath();
         this.id = new VmId(file.getFileName().toString());
     }
 
     @Override
-    public List<VmId> vms() {
-        return List.of(id);
+    public Path place() {
+        return real;
+    }
+
+    @Override
+    public List<VmSummary> vms() {
+        return List.of(new VmSummary(id, id.value()));
     }
 
     @Override
@@ -43,7 +51,6 @@ final class LoneImage implements Inventory {
                     "there is no VM '" + vm + "'; the image " + file + " is VM '" + id + "'");
         }
         try {
-            Path real = file.toRealPath();
             ImagesVm.Image image = new ImagesVm.Image(new DiskId(id.value()), real, Files.size(real));
             return new ImagesVm(id, List.of(image), List.of());
         } catch (IOException e) {

@@ -6,6 +6,7 @@ import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
 import io.genievm.api.VmId;
+import io.genievm.api.hypervisor.Cancellation;
 import io.genievm.api.hypervisor.DiskWriter;
 import io.genievm.api.hypervisor.VmCreation.NewVm;
 import io.genievm.api.hypervisor.VmCreation.NewVmRequest;
@@ -59,12 +60,12 @@ final class NewImagesVm implements NewVm, Scope.Part {
             throw vm.exists(null);
         }
         try {
-            vm.makeFiles();
+            vm.makeFiles(request.cancellation());
             return vm;
         } catch (IOException e) {
-            GenieVmException failure = vm.failure("can not create VM '" + vm.id + "' in " + top, e);
-            vm.removeAfter(failure);
-            throw failure;
+            throw vm.removedAfter(vm.failure("can not create VM '" + vm.id + "' in " + top, e));
+        } catch (GenieVmException e) {
+            throw vm.removedAfter(e);
         }
     }
 
@@ -175,9 +176,10 @@ final class NewImagesVm implements NewVm, Scope.Part {
         return new GenieVmException(ErrorCode.INVALID_ARGUMENT, message);
     }
 
-    private void makeFiles() throws IOException {
+    private void makeFiles(Cancellation cancellation) throws IOException {
         PrivateFiles.createFolder(folder);
         for (Map.Entry<DiskId, Long> disk : capacities.entrySet()) {
+            Wanted.require(cancellation, "the making of VM '" + id + "'");
             Path file = file(disk.getKey());
             PrivateFiles.create(file).close();
             // A channel can only grow a file by writing to it, which leaves a block that is no hole.
@@ -213,12 +215,13 @@ final class NewImagesVm implements NewVm, Scope.Part {
         }
     }
 
-    private void removeAfter(GenieVmException failure) {
+    private GenieVmException removedAfter(GenieVmException failure) {
         try {
             remove();
         } catch (IOException e) {
             failure.addSuppressed(e);
         }
+        return failure;
     }
 
     private void remove() throws IOException {
