@@ -25,8 +25,10 @@ final class VmsCommand implements Action {
     public Outcome perform() {
         try (GenieVm genie = context.genie().get();
                 HypervisorConnection connection = genie.connect(host)) {
-            List<VmDescription> vms =
-                    connection.vms().stream().map(VmSummary::id).map(connection::describe).toList();
+            List<VmDescription> vms = connection.vms().stream()
+                    .map(VmSummary::id)
+                    .map(connection::describe)
+                    .toList();
             return new Outcome(ExitStatus.DONE, Json.vms(vms), table(vms), notes(vms));
         }
     }

@@ -1,0 +1,201 @@
+package io.genievm.example.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.genievm.api.DiskId;
+import io.genievm.api.ErrorCode;
+import io.genievm.api.Extent;
+import io.genievm.api.RepositoryId;
+import io.genievm.api.Resource;
+import io.genievm.api.SessionId;
+import io.genievm.api.VmId;
+import io.genievm.api.Warning;
+import io.genievm.api.hypervisor.DriverFact;
+import io.genievm.api.hypervisor.VmDescription;
+import io.genievm.core.BackupReport;
+import io.genievm.core.Damage;
+import io.genievm.core.DamagedPointException;
+import io.genievm.core.DiskPlan;
+import io.genievm.core.RestorePoint;
+import io.genievm.core.RestoreReport;
+import io.genievm.core.Trust;
+import io.genievm.core.VerifyReport;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/** The documents, field by field: programs count on their names. */
+class JsonTest {
+    private static final SessionId POINT = new SessionId("0123456789abcdef0123456789abcdef");
+    private static final SessionId PARENT = new SessionId("ffffffffffffffffffffffffffffffff");
+    private static final VmId WEB = new VmId("web");
+    private static final DiskId ROOT = new DiskId("root.raw");
+    private static final Duration ELAPSED = Duration.ofMillis(1250);
+    private static final Damage DAMAGE = new Damage(
+            "packs/01/0123456789abcdef0123456789abcdef-00000000",
+            "checksum is wrong",
+            List.of(POINT),
+            ROOT,
+            new Extent(65536, 131072));
+    private static final Damage DAMAGE_WITHOUT_DATA =
+            new Damage("repository.json", "is missing", List.of(), null, null);
+
+    private static final String DAMAGE_JSON = """
+            {"object": "packs/01/0123456789abcdef0123456789abcdef-00000000", "message": "checksum is wrong",
+             "points": ["0123456789abcdef0123456789abcdef"], "disk": "root.raw", "offset": 65536, "length": 131072}
+            """;
+    private static final String DAMAGE_WITHOUT_DATA_JSON = """
+            {"object": "repository.json", "message": "is missing", "points": [], "disk": null, "offset": null,
+             "length": null}
+            """;
+
+    @Test
+    void init() {
+        assertDocument(Json.created(new RepositoryId(POINT.value())), """
+                {"repository": "0123456789abcdef0123456789abcdef"}
+                """);
+    }
+
+    @Test
+    void vms() {
+        VmDescription web = new VmDescription(
+                WEB,
+                "Web \"1\"",
+                List.of(new VmDescription.Disk(ROOT, 4L << 40)),
+                Map.of(),
+                List.of(new DriverFact(DriverFact.FILE_IGNORED, null, "notes.txt was ignored")));
+
+        assertDocument(Json.vms(List.of(web)), """
+                {"vms": [{"id": "web", "name": "Web \\"1\\"", "disks": [{"id": "root.raw", "capacity": 4398046511104}]}],
+                 "warnings": [{"code": "FILE_IGNORED", "vm": "web", "disk": null, "message": "notes.txt was ignored"}]}
+                """);
+    }
+
+    @Test
+    void backup() {
+        BackupReport.Disk disk = new BackupReport.Disk(
+                ROOT,
+                1000,
+                DiskPlan.CHANGED,
+                null,
+                900,
+                800,
+                700,
+                Trust.SAMPLED,
+                new BackupReport.Audit(0.015625, 16, List.of(new Extent(0, 8))));
+
+        assertDocument(
+                Json.backup(new BackupReport(
+                        POINT,
+                        WEB,
+                        2,
+                        PARENT,
+                        List.of(disk),
+                        12345,
+                        List.of(new Warning("SOURCE_CHANGED", ROOT, "it changed")),
+                        ELAPSED)),
+                """
+                {"point": "0123456789abcdef0123456789abcdef", "vm": "web", "sequence": 2,
+                 "parent": "ffffffffffffffffffffffffffffffff",
+                 "disks": [{"id": "root.raw", "capacity": 1000, "plan": "CHANGED", "reason": null, "readBytes": 900,
+                            "changedBytes": 800, "storedBytes": 700, "trust": "sampled",
+                            "audit": {"share": 0.015625, "comparedBytes": 16, "mismatches": [{"offset": 0, "length": 8}]}}],
+                 "storedBytes": 12345,
+                 "warnings": [{"code": "SOURCE_CHANGED", "disk": "root.raw", "message": "it changed"}],
+                 "seconds": 1.25}
+                """);
+    }
+
+    @Test
+    void firstBackupHasNoParentAndSaysWhyItReadAll() {
+        BackupReport.Disk disk =
+                new BackupReport.Disk(ROOT, 0, DiskPlan.ALL, "FIRST", 0, 0, 0, Trust.PROVEN, BackupReport.Audit.NONE);
+        JsonNode document =
+                Json.backup(new BackupReport(POINT, WEB, 1, null, List.of(disk), 0, List.of(), Duration.ZERO));
+
+        assertThat(document.get("parent").isNull()).isTrue();
+        assertThat(document.at("/disks/0/reason").textValue()).isEqualTo("FIRST");
+        assertDocument(document.at("/disks/0/audit"), """
+                {"share": 0.0, "comparedBytes": 0, "mismatches": []}
+                """);
+    }
+
+    @Test
+    void list() {
+        RestorePoint point = new RestorePoint(
+                POINT,
+                WEB,
+                "Web",
+                1,
+                null,
+                Instant.parse("2026-11-21T08:40:00Z"),
+                "images",
+                List.of(new RestorePoint.Disk(ROOT, 1000, Trust.SUSPECT)),
+                List.of());
+
+        assertDocument(
+                Json.points(List.of(point), List.of(DAMAGE_WITHOUT_DATA)), """
+                {"points": [{"id": "0123456789abcdef0123456789abcdef", "vm": "web", "sequence": 1, "parent": null,
+                             "created": "2026-11-21T08:40:00Z",
+                             "disks": [{"id": "root.raw", "capacity": 1000, "trust": "suspect"}]}],
+                 "unreadable": [%s]}
+                """.formatted(DAMAGE_WITHOUT_DATA_JSON));
+    }
+
+    @Test
+    void restore() {
+        assertDocument(
+                Json.restore(new RestoreReport(
+                        POINT, List.of(Path.of("/srv/größe/root.raw")), null, 4096, List.of(), ELAPSED)),
+                """
+                {"point": "0123456789abcdef0123456789abcdef", "files": ["/srv/größe/root.raw"], "vm": null,
+                 "writtenBytes": 4096, "warnings": [], "seconds": 1.25}
+                """);
+    }
+
+    @Test
+    void verify() {
+        assertDocument(
+                Json.verify(new VerifyReport(999, List.of(DAMAGE, DAMAGE_WITHOUT_DATA), List.of(), ELAPSED)),
+                """
+                {"ok": false, "checkedBytes": 999, "damage": [%s, %s], "warnings": [], "seconds": 1.25}
+                """.formatted(DAMAGE_JSON, DAMAGE_WITHOUT_DATA_JSON));
+    }
+
+    @Test
+    void error() {
+        assertDocument(
+                Json.error(new Failure(ErrorCode.BUSY, "vm 'web'", "another backup of it\nis running", List.of())),
+                """
+                {"error": {"code": "BUSY", "category": "RESOURCE", "message": "another backup of it\\nis running",
+                           "resource": "vm 'web'", "retryable": true}}
+                """);
+    }
+
+    @Test
+    void errorSaysWhatCouldNotBeRestored() {
+        assertDocument(
+                Json.error(Failure.of(
+                        new DamagedPointException(Resource.of(WEB, ROOT), "it is damaged", List.of(DAMAGE)))),
+                """
+                {"error": {"code": "CORRUPT_DATA", "category": "INTEGRITY", "message": "it is damaged",
+                           "resource": "vm 'web', disk 'root.raw'", "retryable": false, "damage": [%s]}}
+                """.formatted(DAMAGE_JSON));
+    }
+
+    private static void assertDocument(JsonNode actual, String expected) {
+        try {
+            ObjectMapper mapper = new ObjectMapper();
+            // Through text, as there the kinds of numbers are the same.
+            assertThat(mapper.readTree(actual.toString())).isEqualTo(mapper.readTree(expected));
+        } catch (JsonProcessingException e) {
+            throw new AssertionError(e);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+package io.genievm.example.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.genievm.api.hypervisor.HypervisorProvider;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What can only be seen from outside: streams, exit statuses and signals of a process. */
+class ProcessTest {
+    private static final String SLOW_BACKUP = "backup --host slow:disk --vm slow --repo REPO";
+
+    @TempDir
+    private Path directory;
+
+    @TempDir
+    private Path folder;
+
+    private Site site;
+
+    @BeforeEach
+    void makeSite() throws IOException {
+        site = new Site(directory);
+        Path services = Files.createDirectories(folder.resolve("META-INF/services"));
+        Files.writeString(services.resolve(HypervisorProvider.class.getName()), SlowProvider.class.getName() + "\n");
+    }
+
+    @Test
+    void theWholeJobIsDoneWithJsonAloneOnStandardOutput() throws Exception {
+        byte[] content = Site.noise(1, 3_000_000);
+        site.image("grün", "root.raw", content);
+
+        for (String line : List.of(
+                "--json init --repo REPO",
+                "--json vms --host HOST",
+                "--json backup --host HOST --vm grün --repo REPO",
+                "--json list --repo REPO",
+                "--json verify --repo REPO",
+                "--json restore --repo REPO --vm grün --to TARGET")) {
+            Run run = run(Map.of(), line).succeeds();
+
+            assertThat(run.json().has("error")).isFalse();
+            assertThat(run.error()).as("standard error of %s", line).doesNotContain("Exception", "WARN", "SLF4J");
+        }
+        assertThat(site.target().resolve("root.raw")).hasBinaryContent(content);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"'init', 2", "'list --repo ROOT/nope', 1", "'vms --host clouds:x', 1", "'--help', 0"})
+    void theExitStatusReachesTheShell(String line, int status) throws Exception {
+        assertThat(run(Map.of(), line).status()).isEqualTo(status);
+    }
+
+    @Test
+    void stackTracesAreShownOnlyIfAskedFor() throws Exception {
+        run(Map.of(), "list --repo ROOT/nope").failsWith(ExitStatus.FAILED, "nope");
+
+        assertThat(run(Map.of("GENIEVM_DEBUG", "1"), "list --repo ROOT/nope").error())
+                .contains("\tat io.genievm.");
+    }
+
+    @Test
+    void outputThatGoesNowhereIsAFailure() throws Exception {
+        Process process = new ProcessBuilder(
+                        "sh",
+                        "-c",
+                        "exec \"$0\" -cp \"$1\" " + Main.class.getName() + " --help >/dev/full",
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        System.getProperty("java.class.path"))
+                .redirectErrorStream(true)
+                .start();
+
+        assertThat(new String(process.getInputStream().readAllBytes()))
+                .isEqualTo("genievm: can not write to standard output\n");
+        assertThat(process.waitFor()).isEqualTo(ExitStatus.FAILED);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"INT, 130", "TERM, 143"})
+    void aSignalCancelsTheTaskAndLeavesNothingBehind(String signal, int status) throws Exception {
+        site.withRepository();
+        try (Program program = start(Map.of(), SLOW_BACKUP + " --json")) {
+            program.awaitWords("copying");
+            long start = System.nanoTime();
+            program.signal(signal);
+            Run run = program.await().exitsWith(status);
+
+            assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(5));
+            assertThat(run.errorLines()).last().asString().startsWith("genievm: interrupted");
+            assertThat(run.json().at("/error/code").textValue()).isEqualTo("CANCELLED");
+        }
+        assertThat(objects()).allMatch(name -> name.startsWith("repository"));
+        assertThat(site.run("list --repo REPO --json").succeeds().json().get("points"))
+                .isEmpty();
+        site.run("verify --repo REPO").succeeds();
+    }
+
+    @Test
+    void aSecondSignalEndsItAtOnce() throws Exception {
+        site.withRepository();
+        try (Program program = start(Map.of(), "backup --host slow:goodbye --vm slow --repo REPO --json")) {
+            program.awaitWords("copying");
+            program.signal("INT");
+            program.awaitWords("interrupted, cleaning up");
+            long start = System.nanoTime();
+            program.signal("INT");
+            Run run = program.await().exitsWith(130);
+
+            assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(2));
+            assertThat(run.json().at("/error/code").textValue()).isEqualTo("CANCELLED");
+        }
+    }
+
+    @Test
+    void aCleanUpThatTakesTooLongIsNotWaitedFor() throws Exception {
+        site.withRepository();
+        try (Program program = start(Map.of(), "backup --host slow:goodbye --vm slow --repo REPO")) {
+            program.awaitWords("copying");
+            long start = System.nanoTime();
+            program.signal("TERM");
+            program.await().exitsWith(143);
+
+            assertThat(Duration.ofNanos(System.nanoTime() - start))
+                    .isBetween(Duration.ofSeconds(4), Duration.ofSeconds(8));
+        }
+        assertThat(site.run("list --repo REPO --json").succeeds().json().get("points"))
+                .isEmpty();
+    }
+
+    @Test
+    void aDemoThatIsInterruptedRemovesItsFolder() throws Exception {
+        Path temporary = Files.createDirectory(directory.resolve("tmp"));
+        try (Program program = start(Map.of("JAVA_TOOL_OPTIONS", "-Djava.io.tmpdir=" + temporary), "demo")) {
+            while (program.isAlive() && isEmpty(temporary)) {
+                Thread.sleep(5);
+            }
+            program.signal("INT");
+            program.await().exitsWith(130);
+        }
+        assertThat(isEmpty(temporary)).isTrue();
+    }
+
+    private Program start(Map<String, String> environment, String line) throws IOException {
+        return Program.start(folder, environment, site.words(line));
+    }
+
+    private Run run(Map<String, String> environment, String line) throws IOException, InterruptedException {
+        try (Program program = start(environment, line)) {
+            return program.await();
+        }
+    }
+
+    private List<String> objects() throws IOException {
+        return site.objects("").stream()
+                .map(file -> site.repository().relativize(file).toString())
+                .toList();
+    }
+
+    private static boolean isEmpty(Path folder) throws IOException {
+        try (Stream<Path> entries = Files.list(folder)) {
+            return entries.findAny().isEmpty();
+        }
+    }
+}

@@ -1,0 +1,81 @@
+package io.genievm.example.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+
+/** The command line in a process of its own. */
+final class Program implements AutoCloseable {
+    private static final long LIMIT_SECONDS = 60;
+
+    private final Process process;
+    private final Path output;
+    private final Path error;
+
+    private Program(Process process, Path output, Path error) {
+        this.process = process;
+        this.output = output;
+        this.error = error;
+    }
+
+    /**
+     * Starts it.
+     *
+     * @param folder where its output goes, and what is found on its class path first
+     */
+    static Program start(Path folder, Map<String, String> environment, String... arguments) throws IOException {
+        List<String> command = new ArrayList<>();
+        // Where the tests run in the background, the shell has taught them to ignore SIGINT, and children inherit that.
+        command.addAll(List.of("env", "--default-signal=INT,TERM"));
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(List.of("-Xmx256m", "-cp", folder + File.pathSeparator + System.getProperty("java.class.path")));
+        command.add(Main.class.getName());
+        command.addAll(List.of(arguments));
+        Path output = Files.createTempFile(folder, "output", "");
+        Path error = Files.createTempFile(folder, "error", "");
+        ProcessBuilder builder = new ProcessBuilder(command)
+                .redirectInput(new File("/dev/null"))
+                .redirectOutput(output.toFile())
+                .redirectError(error.toFile());
+        builder.environment().remove("GENIEVM_DEBUG");
+        builder.environment().putAll(environment);
+        return new Program(builder.start(), output, error);
+    }
+
+    boolean isAlive() {
+        return process.isAlive();
+    }
+
+    /** Waits until it has said something on standard error. */
+    void awaitWords(String words) throws IOException, InterruptedException {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(LIMIT_SECONDS);
+        while (!Files.readString(error).contains(words)) {
+            assertThat(process.isAlive() && System.nanoTime() - end < 0)
+                    .as("still waiting for '%s'; there is '%s'", words, Files.readString(error))
+                    .isTrue();
+            Thread.sleep(20);
+        }
+    }
+
+    void signal(String name) throws IOException, InterruptedException {
+        Process kill = new ProcessBuilder("kill", "-" + name, Long.toString(process.pid())).start();
+        assertThat(kill.waitFor()).isZero();
+    }
+
+    Run await() throws IOException, InterruptedException {
+        assertThat(process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)).as("ends").isTrue();
+        return new Run(process.exitValue(), Files.readString(output), Files.readString(error));
+    }
+
+    @Override
+    public void close() {
+        process.destroyForcibly();
+    }
+}
