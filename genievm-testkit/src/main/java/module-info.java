@@ -4,4 +4,10 @@ module io.genievm.testkit {
     requires transitive org.junit.jupiter.api;
     requires org.assertj.core;
     requires static org.jspecify;
+
+    exports io.genievm.testkit;
+
+    // The tests of a contract are no API: JUnit finds them by reflection.
+    opens io.genievm.testkit to
+            org.junit.platform.commons;
 }

@@ -1,0 +1,53 @@
+package io.genievm.storage.internal.images;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Random;
+
+/** Disk images for tests. */
+final class Images {
+    private static final int BLOCK = 4096;
+
+    private Images() {}
+
+    static byte[] random(int length) {
+        byte[] bytes = new byte[length];
+        new Random(length).nextBytes(bytes);
+        return bytes;
+    }
+
+    /** Bytes with long runs of zeroes, which {@link #write} turns into holes, at the beginning and elsewhere. */
+    static byte[] withHoles(int length) {
+        byte[] bytes = random(length);
+        int run = 64 * BLOCK;
+        for (int start = 0; start < length; start += 3 * run) {
+            Arrays.fill(bytes, start, Math.min(length, start + run), (byte) 0);
+        }
+        return bytes;
+    }
+
+    /** Writes an image whose blocks of zeroes are holes. */
+    static void write(Path file, byte[] bytes) throws IOException {
+        try (RandomAccessFile image = new RandomAccessFile(file.toFile(), "rw")) {
+            image.setLength(bytes.length);
+            for (int at = 0; at < bytes.length; at += BLOCK) {
+                int length = Math.min(BLOCK, bytes.length - at);
+                if (!isZero(bytes, at, length)) {
+                    image.seek(at);
+                    image.write(bytes, at, length);
+                }
+            }
+        }
+    }
+
+    private static boolean isZero(byte[] bytes, int start, int length) {
+        for (int i = start; i < start + length; i++) {
+            if (bytes[i] != 0) {
+                return false;
+            }
+        }
+        return true;
+    }
+}

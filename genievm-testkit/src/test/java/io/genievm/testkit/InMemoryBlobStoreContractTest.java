@@ -1,0 +1,18 @@
+package io.genievm.testkit;
+
+import io.genievm.api.store.BlobStoreConfig;
+import io.genievm.api.store.BlobStoreProvider;
+
+class InMemoryBlobStoreContractTest extends BlobStoreContract {
+    private final BlobStoreProvider provider = new InMemoryBlobStoreProvider();
+
+    @Override
+    protected BlobStoreProvider provider() {
+        return provider;
+    }
+
+    @Override
+    protected BlobStoreConfig emptyPlace() {
+        return BlobStoreConfig.of("memory:place");
+    }
+}
