@@ -19,6 +19,13 @@ public interface HypervisorConnection extends AutoCloseable {
     Set<Capability> capabilities();
 
     /**
+     * Says which driver this is.
+     *
+     * @return the {@link HypervisorProvider#name()} of the provider that opened it
+     */
+    String providerName();
+
+    /**
      * Names the thing that this connection is to, so that tokens of one hypervisor are never used with another: the
      * same for every connection to the same place, from whatever machine, and different for any other place.
      *

@@ -1,4 +1,4 @@
-/** The parallel block-copy engine: buffers, workers, throttling. */
+/** Moves the data: backups from disks into a session, restores from a repository to disks. */
 @NullMarked
 package io.genievm.core.internal.copy;
 

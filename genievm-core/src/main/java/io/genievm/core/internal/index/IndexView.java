@@ -45,10 +45,10 @@ public final class IndexView implements AutoCloseable {
         boolean wants(SessionId session);
 
         /**
-         * Is told some of these packs and, in order, their entries.
+         * Is told some of these packs by their entries.
          *
          * @param packs the list that the entries' packs are numbers of
-         * @param entries the entries; of no use after the call
+         * @param entries the entries, which it may change
          */
         default void adopted(PackList packs, EntryBuffer entries) {}
     }
@@ -105,29 +105,32 @@ public final class IndexView implements AutoCloseable {
         return tables.stream().mapToLong(LocalTable::size).sum();
     }
 
-    /** Finds a copy of an id. */
+    /** Finds a copy of an id in a pack that is there. */
     public boolean find(byte[] id, int idOffset, Scratch scratch, Location location) {
-        return findCopy(id, idOffset, 0, scratch, location);
+        return findCopy(id, idOffset, 0, false, scratch, location);
     }
 
-    /** Finds the n-th copy of an id, from 0. */
+    /** Finds an entry of an id whose pack is not there, to be able to name it. */
+    public boolean findMissing(byte[] id, int idOffset, Scratch scratch, Location location) {
+        return findCopy(id, idOffset, 0, true, scratch, location);
+    }
+
+    /** Finds the n-th copy of an id, from 0, in packs that are there. */
     public boolean findCopy(byte[] id, int idOffset, int n, Scratch scratch, Location location) {
+        return findCopy(id, idOffset, n, false, scratch, location);
+    }
+
+    private boolean findCopy(byte[] id, int idOffset, int n, boolean missing, Scratch scratch, Location location) {
         int skip = n;
         for (LocalTable table : tables) {
-            if (skip == 0) {
-                if (table.find(id, idOffset, 0, scratch, location)) {
-                    return true;
-                }
-            } else {
-                int copies = 0;
-                while (copies <= skip && table.find(id, idOffset, copies, scratch, location)) {
-                    copies++;
-                }
-                if (copies > skip) {
-                    return true;
-                }
-                skip -= copies;
+            int copies = 0;
+            while (copies <= skip && table.find(id, idOffset, copies, missing, scratch, location)) {
+                copies++;
             }
+            if (copies > skip) {
+                return true;
+            }
+            skip -= copies;
         }
         return false;
     }

@@ -55,9 +55,10 @@ final class LocalTable implements AutoCloseable {
      * Finds the entries of an id.
      *
      * @param skip how many of them to pass over, 0 for the first copy
+     * @param missing whether entries of packs that are not there count
      * @return whether there is such an entry, which {@code location} then tells
      */
-    boolean find(byte[] id, int idOffset, int skip, Scratch scratch, Location location) {
+    boolean find(byte[] id, int idOffset, int skip, boolean missing, Scratch scratch, Location location) {
         long prefix = Scratch.longAt(id, idOffset);
         if (size == 0 || !mayContain(prefix, Scratch.longAt(id, idOffset + 8), scratch)) {
             return false;
@@ -72,7 +73,7 @@ final class LocalTable implements AutoCloseable {
             for (int at = 0; at < batch * ENTRY; at += ENTRY) {
                 long found = buffer.getLong(at);
                 if (found == prefix && scratch.matches(at, id, idOffset)) {
-                    if (left-- == 0) {
+                    if ((missing || !PackList.isMissing(buffer.getInt(at + 32))) && left-- == 0) {
                         location.pack = buffer.getInt(at + 32);
                         location.offset = buffer.getInt(at + 36);
                         location.length = buffer.getInt(at + 40);
@@ -157,11 +158,10 @@ final class LocalTable implements AutoCloseable {
         /** Adds an entry; one that is the same as the last is left out. */
         void add(byte[] entry, int offset) {
             if (size > 0) {
-                int order = Arrays.compareUnsigned(entry, offset, offset + 46, last, 0, 46);
-                if (order == 0) {
+                if (Arrays.equals(entry, offset, offset + ENTRY, last, 0, ENTRY)) {
                     return;
                 }
-                if (order < 0) {
+                if (Arrays.compareUnsigned(entry, offset, offset + 32, last, 0, 32) < 0) {
                     throw new IllegalStateException("entries do not come in order");
                 }
             }

@@ -5,23 +5,30 @@ import io.genievm.api.store.BlobEntry;
 import io.genievm.api.store.BlobStore;
 import io.genievm.core.internal.format.ObjectKeys;
 import io.genievm.core.internal.format.PackName;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /**
  * The packs that exist, as one listing gave them: in the order of their keys, each with its number in that order. Takes
- * 28 bytes of heap for a pack. Immutable but for {@link #cover}.
+ * 28 bytes of heap for a pack. Filled by one thread, then read by any.
  */
 public final class PackList {
+    private static final int MISSING = 1 << 30;
+
     private final long[] high;
     private final long[] low;
     private final int[] number;
     private final long[] length;
     private final int size;
     private final BitSet covered = new BitSet();
+    private final Map<PackName, Integer> missing = new HashMap<>();
+    private final List<PackName> missingNames = new ArrayList<>();
 
     private PackList(long[] high, long[] low, int[] number, long[] length, int size) {
         this.high = high;
@@ -72,9 +79,25 @@ public final class PackList {
         return size;
     }
 
+    /** Whether a number is that of a pack that some index table names and that is not there. */
+    public static boolean isMissing(int pack) {
+        return (pack & MISSING) != 0;
+    }
+
+    /** The number for a pack that some index table names and that is not there, or has another length. */
+    int missing(PackName name) {
+        Integer number = missing.get(name);
+        if (number == null) {
+            number = missingNames.size() | MISSING;
+            missing.put(name, number);
+            missingNames.add(name);
+        }
+        return number;
+    }
+
     /** The name of the pack with a number. */
     public PackName name(int pack) {
-        return new PackName(high[pack], low[pack], number[pack]);
+        return isMissing(pack) ? missingNames.get(pack & ~MISSING) : new PackName(high[pack], low[pack], number[pack]);
     }
 
     /** Bytes of the pack with a number, as the listing told. */

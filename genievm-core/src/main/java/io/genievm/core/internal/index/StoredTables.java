@@ -28,8 +28,8 @@ final class StoredTables {
     }
 
     /**
-     * Copies a table into a private file, checks it, and turns it into a local one. Entries of packs that are not there
-     * are left out; packs that are there are marked as covered.
+     * Copies a table into a private file, checks it, and turns it into a local one. Packs that are there are
+     * marked as covered; those that are not get numbers that say so.
      */
     LocalTable load(BlobStore store, BlobEntry object, PackList packs) {
         try (WorkFile copy = workFiles.create()) {
@@ -134,7 +134,7 @@ final class StoredTables {
             last = name;
             int number = packs.indexOf(name);
             // A pack of another length is not what was written; its own checksums will say more than the table can.
-            numbers[i] = number >= 0 && packs.length(number) == length ? number : -1;
+            numbers[i] = number >= 0 && packs.length(number) == length ? number : packs.missing(name);
             if (number >= 0) {
                 packs.cover(number);
             }
@@ -158,10 +158,8 @@ final class StoredTables {
                 }
                 SegmentType.of(key, bytes[at + 46]);
                 System.arraycopy(bytes, at, previous, 0, EntryBuffer.ENTRY);
-                if (numbers[pack] >= 0) {
-                    view.putInt(at + 32, numbers[pack]);
-                    builder.add(bytes, at);
-                }
+                view.putInt(at + 32, numbers[pack]);
+                builder.add(bytes, at);
             }
             done += batch;
         }

@@ -1,4 +1,4 @@
-/** What is read of each disk: plans, chunk bitmaps, audit stripes. */
+/** What is read of each disk. */
 @NullMarked
 package io.genievm.core.internal.plan;
 

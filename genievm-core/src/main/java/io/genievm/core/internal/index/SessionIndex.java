@@ -1,0 +1,169 @@
+package io.genievm.core.internal.index;
+
+import io.genievm.core.internal.format.IdHasher;
+import io.genievm.core.internal.format.SegmentType;
+import io.genievm.core.internal.work.WorkFiles;
+import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.function.IntPredicate;
+
+/**
+ * What a writer knows to be stored: the index as it was when the session began, and what the session itself has stored
+ * or is about to. Decides which worker stores a chunk that several meet at once. Safe for use by several threads.
+ *
+ * <p>Own entries are on the heap until they are published; then they move into a table in a private file.
+ */
+public final class SessionIndex implements AutoCloseable {
+    private static final int ENTRY = LocalTable.ENTRY;
+    private static final int OWN = 1 << 31;
+    private static final byte FREE = 0;
+    private static final byte CLAIMED = 1;
+    private static final byte LOCATED = 2;
+    private static final byte FORGOTTEN = -1;
+    private static final int STATE = ENTRY - 1;
+
+    private final IndexView base;
+    private final TableMerger published;
+    private final WorkFiles workFiles;
+    private byte[] slots = new byte[1024 * ENTRY];
+    private int used;
+    private int located;
+    private volatile List<LocalTable> publishedTables = List.of();
+
+    /** Begins with an index, which is closed together with this. */
+    public SessionIndex(IndexView base, WorkFiles workFiles) {
+        this.base = base;
+        this.workFiles = workFiles;
+        this.published = new TableMerger(workFiles, 8);
+    }
+
+    /** The index as it was when the session began. */
+    public IndexView base() {
+        return base;
+    }
+
+    /**
+     * Asks whether an id has to be stored, and if so, leaves that to the caller, who has to do it.
+     *
+     * @return true for exactly one caller of each id that was not stored before
+     */
+    public boolean claim(byte[] id, int idOffset, Scratch scratch, Location location) {
+        if (base.find(id, idOffset, scratch, location)) {
+            return false;
+        }
+        while (true) {
+            List<LocalTable> tables = publishedTables;
+            for (LocalTable table : tables) {
+                if (table.find(id, idOffset, 0, true, scratch, location)) {
+                    return false;
+                }
+            }
+            synchronized (this) {
+                // A table that came meanwhile may have taken the id out of the slots.
+                if (tables == publishedTables) {
+                    return claimSlot(id, idOffset);
+                }
+            }
+        }
+    }
+
+    /** Notes where the entries of a segment are. */
+    public synchronized void located(byte[] ids, int count, int pack, int offset, int length, SegmentType type) {
+        for (int i = 0; i < count; i++) {
+            int slot = slot(ids, i * IdHasher.ID_BYTES);
+            ByteBuffer.wrap(slots, slot + IdHasher.ID_BYTES, ENTRY - IdHasher.ID_BYTES)
+                    .putInt(pack)
+                    .putInt(offset)
+                    .putInt(length)
+                    .putShort((short) i)
+                    .put((byte) type.number())
+                    .put(LOCATED);
+        }
+        located += count;
+    }
+
+    /** How many entries wait to be published. */
+    public synchronized int unpublished() {
+        return located;
+    }
+
+    /** Copies the entries of some packs, in order. */
+    EntryBuffer collect(IntPredicate packs) {
+        EntryBuffer entries = new EntryBuffer(located);
+        synchronized (this) {
+            ByteBuffer view = ByteBuffer.wrap(slots);
+            for (int slot = 0; slot < slots.length; slot += ENTRY) {
+                if (slots[slot + STATE] == LOCATED && packs.test(view.getInt(slot + IdHasher.ID_BYTES))) {
+                    entries.add(slots, slot);
+                    entries.array()[entries.size() * ENTRY - 1] = 0;
+                }
+            }
+        }
+        entries.sort();
+        return entries;
+    }
+
+    /** Moves entries that were published from the heap into a private table. */
+    void published(EntryBuffer entries) {
+        ByteBuffer view = ByteBuffer.wrap(entries.array());
+        for (int i = 0; i < entries.size(); i++) {
+            int at = i * ENTRY + IdHasher.ID_BYTES;
+            view.putInt(at, view.getInt(at) | OWN);
+        }
+        LocalTable table = LocalTable.of(workFiles, entries);
+        synchronized (this) {
+            published.add(table);
+            publishedTables = published.tables();
+            forget(entries);
+        }
+    }
+
+    @Override
+    public synchronized void close() {
+        published.close();
+        base.close();
+    }
+
+    private boolean claimSlot(byte[] id, int idOffset) {
+        int slot = slot(id, idOffset);
+        if (slots[slot + STATE] != FREE) {
+            return false;
+        }
+        System.arraycopy(id, idOffset, slots, slot, IdHasher.ID_BYTES);
+        slots[slot + STATE] = CLAIMED;
+        used++;
+        if (2 * used * ENTRY > slots.length) {
+            rehash(2 * slots.length);
+        }
+        return true;
+    }
+
+    /** The slot that holds an id, or the free one where it would go. */
+    private int slot(byte[] id, int idOffset) {
+        int count = slots.length / ENTRY;
+        int slot = (int) Scratch.longAt(id, idOffset + 16) & count - 1;
+        while (slots[slot * ENTRY + STATE] != FREE && !IdHasher.equal(slots, slot * ENTRY, id, idOffset)) {
+            slot = slot + 1 & count - 1;
+        }
+        return slot * ENTRY;
+    }
+
+    private void forget(EntryBuffer entries) {
+        for (int i = 0; i < entries.size(); i++) {
+            slots[slot(entries.array(), i * ENTRY) + STATE] = FORGOTTEN;
+        }
+        used -= entries.size();
+        located -= entries.size();
+        rehash(Math.max(1024 * ENTRY, Integer.highestOneBit(Math.max(1, 4 * used)) * ENTRY));
+    }
+
+    private void rehash(int length) {
+        byte[] old = slots;
+        slots = new byte[length];
+        for (int slot = 0; slot < old.length; slot += ENTRY) {
+            if (old[slot + STATE] > FREE) {
+                System.arraycopy(old, slot, slots, slot(old, slot), ENTRY);
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+package io.genievm.core.internal.repository;
+
+import io.genievm.api.CorruptDataException;
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
+import io.genievm.api.Resource;
+import io.genievm.api.SessionId;
+import io.genievm.api.UnsupportedFormatVersionException;
+import io.genievm.api.VmId;
+import io.genievm.api.store.BlobCursor;
+import io.genievm.api.store.BlobEntry;
+import io.genievm.api.store.BlobStore;
+import io.genievm.core.Damage;
+import io.genievm.core.internal.format.Manifest;
+import io.genievm.core.internal.format.ObjectKeys;
+import io.genievm.core.internal.format.Witness;
+import io.genievm.core.internal.index.IndexView;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+
+/**
+ * The points of a repository, or of one VM, as they were when this was read: oldest first by VM, then sequence, then id.
+ *
+ * @param points the manifests that can be read
+ * @param lost the points whose manifest is damaged or missing
+ */
+public record PointCatalog(List<Manifest> points, List<LostPoint> lost) {
+    private static final Comparator<Manifest> ORDER = Comparator.comparing(
+                    (Manifest manifest) -> manifest.vm().value())
+            .thenComparingLong(Manifest::sequence)
+            .thenComparing(manifest -> manifest.point().value());
+
+    /**
+     * A point that is not to be had.
+     *
+     * @param key of its manifest
+     * @param session its id
+     * @param message what is wrong
+     * @param sequence what its witness says, or {@link Long#MAX_VALUE} where that is not known
+     */
+    public record LostPoint(String key, SessionId session, String message, long sequence) {
+        /** What it is to a user. */
+        public Damage toDamage() {
+            return new Damage(key, message, List.of(session), null, null);
+        }
+    }
+
+    /** Reads all points. */
+    public static PointCatalog read(RepositoryAccess access) {
+        return readBelow(access, "");
+    }
+
+    /** Reads the points of a VM. */
+    public static PointCatalog read(RepositoryAccess access, VmId vm) {
+        return readBelow(access, ObjectKeys.vmKey(vm) + "/");
+    }
+
+    /** The readable point of highest sequence; only for a catalog of one VM that has points. */
+    public Manifest latest() {
+        return points.get(points.size() - 1);
+    }
+
+    /** The sequence of the next point; only for a catalog of one VM. */
+    public long nextSequence() {
+        long highest = points.isEmpty() ? 0 : latest().sequence();
+        for (LostPoint point : lost) {
+            if (point.sequence != Long.MAX_VALUE) {
+                highest = Math.max(highest, point.sequence);
+            }
+        }
+        return highest + 1;
+    }
+
+    /** Finds a readable point. */
+    public Manifest point(SessionId id) {
+        for (Manifest manifest : points) {
+            if (manifest.point().equals(id)) {
+                return manifest;
+            }
+        }
+        throw missing(id);
+    }
+
+    private GenieVmException missing(SessionId id) {
+        for (LostPoint point : lost) {
+            if (point.session.equals(id)) {
+                return new CorruptDataException(
+                        Resource.named(point.key), point.message, null);
+            }
+        }
+        return new GenieVmException(ErrorCode.NOT_FOUND, "there is no restore point " + id);
+    }
+
+    private static PointCatalog readBelow(RepositoryAccess access, String below) {
+        BlobStore store = access.store();
+        // In this order: a point that is deleted meanwhile loses its witness first and its manifest then.
+        Map<String, BlobEntry> witnesses = list(store, ObjectKeys.WITNESS + below);
+        List<Manifest> points = new ArrayList<>();
+        List<LostPoint> lost = new ArrayList<>();
+        Set<String> seen = new HashSet<>();
+        for (BlobEntry entry : list(store, ObjectKeys.POINTS + below).values()) {
+            ObjectKeys.PointKey key = ObjectKeys.parsePoint(entry.key());
+            if (key == null || entry.length() == 0) {
+                continue;
+            }
+            seen.add(key.witness());
+            try {
+                points.add(Manifest.decode(
+                        entry.key(),
+                        access.id(),
+                        access.options().chunkSize(),
+                        store.getAll(entry.key(), Manifest.MAX_BYTES)));
+            } catch (UnsupportedFormatVersionException e) {
+                lost.add(lost(access, key, e.getMessage(), witnesses));
+            } catch (GenieVmException e) {
+                if (!IndexView.isObjectProblem(e)) {
+                    throw e;
+                }
+                if (!e.code().equals(ErrorCode.NOT_FOUND)) {
+                    lost.add(lost(access, key, e.getMessage(), witnesses));
+                }
+            }
+        }
+        for (String witness : witnesses.keySet()) {
+            ObjectKeys.PointKey key = ObjectKeys.parsePoint(witness);
+            if (key != null && !seen.contains(witness) && isLost(store, key)) {
+                lost.add(lost(access, key, key.point() + " is missing or empty, and " + witness + " says it was there", witnesses));
+            }
+        }
+        points.sort(ORDER);
+        return new PointCatalog(List.copyOf(points), List.copyOf(lost));
+    }
+
+    private static boolean isLost(BlobStore store, ObjectKeys.PointKey key) {
+        boolean manifest = store.stat(key.point()).map(BlobEntry::length).orElse(0L) > 0;
+        return !manifest && store.stat(key.witness()).isPresent();
+    }
+
+    private static LostPoint lost(
+            RepositoryAccess access, ObjectKeys.PointKey key, String message, Map<String, BlobEntry> witnesses) {
+        long sequence = Long.MAX_VALUE;
+        if (witnesses.containsKey(key.witness())) {
+            try {
+                byte[] bytes = access.store().getAll(key.witness(), Manifest.MAX_BYTES);
+                sequence = Witness.decode(key.witness(), access.id(), bytes).sequence();
+            } catch (GenieVmException e) {
+                if (!IndexView.isObjectProblem(e)) {
+                    throw e;
+                }
+            }
+        }
+        return new LostPoint(key.point(), key.session(), message, sequence);
+    }
+
+    private static Map<String, BlobEntry> list(BlobStore store, String prefix) {
+        Map<String, BlobEntry> entries = new TreeMap<>();
+        try (BlobCursor cursor = store.list(prefix)) {
+            while (cursor.next()) {
+                entries.put(cursor.entry().key(), cursor.entry());
+            }
+        }
+        return entries;
+    }
+}

@@ -1,0 +1,48 @@
+package io.genievm.core.internal.repository;
+
+import io.genievm.api.RepositoryId;
+import io.genievm.api.store.BlobStore;
+import io.genievm.core.RepositoryOptions;
+import io.genievm.core.internal.format.RepositoryParameters;
+import io.genievm.core.internal.task.Workers;
+import io.genievm.core.internal.work.WorkFiles;
+import java.time.Clock;
+import java.util.concurrent.Executor;
+
+/**
+ * What everything that works on one repository needs.
+ *
+ * @param store where its objects are
+ * @param parameters what it was created with
+ * @param workFiles where temporary files go
+ * @param executor where threads come from
+ * @param clock tells the times that documents bear
+ * @param memoryBudget bytes for the buffers of one task
+ * @param parallelism threads of one task that work on data
+ */
+public record RepositoryAccess(
+        BlobStore store,
+        RepositoryParameters parameters,
+        WorkFiles workFiles,
+        Executor executor,
+        Clock clock,
+        long memoryBudget,
+        int parallelism) {
+    /** What this software calls itself in documents. */
+    public static final String GENERATOR = "genievm 0.1";
+
+    /** The repository's id. */
+    public RepositoryId id() {
+        return parameters.id();
+    }
+
+    /** The repository's parameters. */
+    public RepositoryOptions options() {
+        return parameters.options();
+    }
+
+    /** Threads for one task. */
+    public Workers workers() {
+        return new Workers(executor, parallelism);
+    }
+}

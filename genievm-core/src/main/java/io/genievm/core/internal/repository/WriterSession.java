@@ -1,0 +1,446 @@
+package io.genievm.core.internal.repository;
+
+import io.genievm.api.CorruptDataException;
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
+import io.genievm.api.Resource;
+import io.genievm.api.SessionId;
+import io.genievm.api.VmId;
+import io.genievm.api.store.BlobContent;
+import io.genievm.api.store.BlobCursor;
+import io.genievm.api.store.BlobEntry;
+import io.genievm.api.store.BlobStore;
+import io.genievm.api.store.PutOutcome;
+import io.genievm.core.Codec;
+import io.genievm.core.internal.format.Compressor;
+import io.genievm.core.internal.format.Manifest;
+import io.genievm.core.internal.format.ObjectKeys;
+import io.genievm.core.internal.format.PackName;
+import io.genievm.core.internal.format.Segment;
+import io.genievm.core.internal.format.SegmentBuilder;
+import io.genievm.core.internal.format.SegmentType;
+import io.genievm.core.internal.format.SessionRecord;
+import io.genievm.core.internal.format.Witness;
+import io.genievm.core.internal.index.EntryBuffer;
+import io.genievm.core.internal.index.IndexPublisher;
+import io.genievm.core.internal.index.IndexView;
+import io.genievm.core.internal.index.Location;
+import io.genievm.core.internal.index.PackList;
+import io.genievm.core.internal.index.Scratch;
+import io.genievm.core.internal.index.SessionIndex;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.HexFormat;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.atomic.LongAdder;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One writer's work on a repository, by the rules of {@code docs/format/protocol.md}, whose numbers stand beside the
+ * code. Segments may be appended by any thread; everything else is for one thread.
+ */
+public final class WriterSession implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(WriterSession.class);
+    private static final long PUBLISH_BYTES = 1L << 30;
+    private static final int PUBLISH_ENTRIES = 1 << 15;
+    private static final int MAX_PAGES = 8192;
+
+    private final RepositoryAccess access;
+    private final BlobStore store;
+    private final VmId vm;
+    private final SessionId id;
+    private final SessionIndex index;
+    private final IndexPublisher publisher;
+    private final PackWriter packs;
+    private final PageSegments pages;
+    private final LongAdder packBytes = new LongAdder();
+    private final Object publishLock = new Object();
+    private final Map<Integer, Integer> unpublishedPacks = new HashMap<>();
+    private final Set<Integer> exposedPacks = new HashSet<>();
+    private long unpublishedBytes;
+    private int progress = -1;
+    private boolean manifestSent;
+
+    private WriterSession(RepositoryAccess access, VmId vm, SessionId id, long packMemory) {
+        this.access = access;
+        this.store = access.store();
+        this.vm = vm;
+        this.id = id;
+        this.publisher = new IndexPublisher(store, access.id(), access.workFiles(), id);
+        this.index = new SessionIndex(loadIndex(), access.workFiles());
+        int maxSegment =
+                Segment.headerLength(MAX_PAGES) + Math.max(access.options().segmentSize(), SegmentType.MAX_PAGE_BYTES);
+        this.packs = new PackWriter(access, id, packMemory, maxSegment, this::packDurable);
+        this.pages = new PageSegments();
+    }
+
+    /**
+     * Opens a session (rules 1 to 3).
+     *
+     * @param access the repository
+     * @param vm the VM that it backs up
+     * @param packMemory bytes for packs that are being filled or put
+     */
+    public static WriterSession open(RepositoryAccess access, VmId vm, long packMemory) {
+        byte[] random = new byte[16];
+        new SecureRandom().nextBytes(random);
+        SessionId id = new SessionId(HexFormat.of().formatHex(random));
+        tidy(access, vm);
+        String key = ObjectKeys.session(vm, id);
+        SessionRecord announcement = new SessionRecord(
+                access.id(),
+                id,
+                vm,
+                access.clock().instant(),
+                hostName(),
+                ProcessHandle.current().pid(),
+                RepositoryAccess.GENERATOR);
+        if (access.store().put(key, BlobContent.of(announcement.encode())) == PutOutcome.EXISTS) {
+            throw new GenieVmException(
+                    ErrorCode.STORE_CONTRACT_BROKEN,
+                    Resource.named(key),
+                    "the store says that " + key + " exists, whose name was drawn at random just now");
+        }
+        try {
+            return new WriterSession(access, vm, id, packMemory);
+        } catch (RuntimeException | Error e) {
+            deleteQuietly(access.store(), key, e);
+            throw e;
+        }
+    }
+
+    /** Whether a session of a VM can never become a point any more, or is one. */
+    public static boolean hasEnded(RepositoryAccess access, VmId vm, SessionId session) {
+        BlobStore store = access.store();
+        return store.stat(ObjectKeys.session(vm, session)).isEmpty()
+                || store.stat(ObjectKeys.point(vm, session)).isPresent();
+    }
+
+    /** The session's id, and the restore point's if it comes to that. */
+    public SessionId id() {
+        return id;
+    }
+
+    /** What is stored. */
+    public SessionIndex index() {
+        return index;
+    }
+
+    /** Bytes of packs and index tables that were put so far. */
+    public long storedBytes() {
+        return packBytes.sum() + publisher.bytes();
+    }
+
+    /** How many packs the session has begun. */
+    public int packCount() {
+        return packs.packs();
+    }
+
+    /** How many index tables the session has put. */
+    public int tableCount() {
+        return publisher.count();
+    }
+
+    /** Appends a segment whose entries the caller has claimed; {@code length} bytes of it are encoded. */
+    public void append(SegmentBuilder segment, int length) {
+        PackWriter.Place place =
+                packs.append(segment.encoded(), length, segment.type(), segment.ids(), segment.count());
+        index.located(segment.ids(), segment.count(), place.pack(), place.offset(), length, segment.type());
+    }
+
+    /** Stores a map page unless it is stored already. */
+    public void storePage(byte[] pageId, byte[] bytes, int length) {
+        pages.store(pageId, bytes, length);
+    }
+
+    /** Makes everything that was appended durable and publishes the index (rule 5). */
+    public void finishData() {
+        pages.flush();
+        packs.finish();
+        synchronized (publishLock) {
+            publish();
+        }
+    }
+
+    /** What became of a commit. */
+    public enum Outcome {
+        /** The point is there. */
+        COMMITTED,
+        /** Somebody has fenced the session; nothing of it will ever be listed. */
+        FENCED
+    }
+
+    /** Commits: rule 6. When this throws with {@link #isOutcomeKnown} false, nobody knows whether there is a point. */
+    public Outcome commit(Manifest manifest) {
+        byte[] bytes = manifest.encode(access.options().chunkSize());
+        if (bytes.length > Manifest.MAX_BYTES) {
+            throw new GenieVmException(
+                    ErrorCode.LIMIT_EXCEEDED,
+                    Resource.of(vm),
+                    "the manifest would have " + bytes.length + " bytes; allowed are " + Manifest.MAX_BYTES);
+        }
+        String key = ObjectKeys.point(vm, id);
+        manifestSent = true;
+        Outcome outcome = putOnce(key, bytes);
+        manifestSent = outcome != Outcome.FENCED;
+        packBytes.add(bytes.length);
+        if (outcome == Outcome.COMMITTED) {
+            try {
+                putWitness(access, manifest, bytes);
+                end();
+            } catch (GenieVmException e) {
+                // The point is there; the session object stays, so that whoever comes next puts the witness.
+                LOG.warn("point {} is committed, its witness could not be put", id, e);
+            }
+        }
+        return outcome;
+    }
+
+    /** Whether it is known that there is no point of this session. */
+    public boolean isOutcomeKnown() {
+        return !manifestSent;
+    }
+
+    /** Gives up: rule 8. Failures are added to the reason as suppressed. */
+    public void giveUp(Throwable reason) {
+        packs.abort();
+        if (manifestSent) {
+            return;
+        }
+        for (int pack = 0; pack < packs.packs(); pack++) {
+            if (!exposedPacks.contains(pack)) {
+                deleteQuietly(store, PackName.of(id, pack).key(), reason);
+            }
+        }
+        try {
+            end();
+        } catch (GenieVmException e) {
+            reason.addSuppressed(e);
+        }
+    }
+
+    @Override
+    public void close() {
+        index.close();
+    }
+
+    private IndexView loadIndex() {
+        Set<SessionId> committed = new HashSet<>();
+        PlansInForce plans = PlansInForce.read(access);
+        return IndexView.load(store, access.id(), access.workFiles(), plans.condemned(), new IndexView.Adoption() {
+            private boolean listed;
+
+            @Override
+            public boolean wants(SessionId session) {
+                if (!listed) {
+                    listed = true;
+                    committed.addAll(committedSessions(store));
+                }
+                return committed.contains(session);
+            }
+
+            @Override
+            public void adopted(PackList list, EntryBuffer entries) {
+                publisher.republish(list, entries);
+            }
+        });
+    }
+
+    private static Set<SessionId> committedSessions(BlobStore store) {
+        Set<SessionId> sessions = new HashSet<>();
+        try (BlobCursor cursor = store.list(ObjectKeys.POINTS)) {
+            while (cursor.next()) {
+                BlobEntry entry = cursor.entry();
+                ObjectKeys.PointKey key = ObjectKeys.parsePoint(entry.key());
+                if (key != null && entry.length() > 0) {
+                    sessions.add(key.session());
+                }
+            }
+        }
+        return sessions;
+    }
+
+    private void packDurable(int pack, int length) {
+        packBytes.add(length);
+        synchronized (publishLock) {
+            unpublishedPacks.put(pack, length);
+            unpublishedBytes += length;
+            if (unpublishedBytes >= PUBLISH_BYTES - access.options().packSize()
+                    || index.unpublished() >= PUBLISH_ENTRIES) {
+                publish();
+            }
+        }
+    }
+
+    private void publish() {
+        if (unpublishedPacks.isEmpty()) {
+            return;
+        }
+        // From the moment that the put begins others may see the table and rely on the packs, whatever its answer.
+        exposedPacks.addAll(unpublishedPacks.keySet());
+        publisher.publish(index, Map.copyOf(unpublishedPacks));
+        unpublishedPacks.clear();
+        unpublishedBytes = 0;
+        showProgress();
+    }
+
+    private void showProgress() {
+        store.put(ObjectKeys.progress(id, progress + 1), BlobContent.of(new byte[0]));
+        if (progress >= 0) {
+            store.delete(ObjectKeys.progress(id, progress));
+        }
+        progress++;
+    }
+
+    private Outcome putOnce(String key, byte[] bytes) {
+        try {
+            if (store.put(key, BlobContent.of(bytes)) == PutOutcome.CREATED) {
+                return Outcome.COMMITTED;
+            }
+        } catch (GenieVmException e) {
+            if (e.code().equals(ErrorCode.NO_SPACE)
+                    || e.code().equals(ErrorCode.LIMIT_EXCEEDED)
+                    || e.code().equals(ErrorCode.UNSUPPORTED)) {
+                // The store's contract: it was not created and never will be.
+                manifestSent = false;
+                throw e;
+            }
+            LOG.warn("the answer to the put of {} is unknown; looking at what is there", key, e);
+        }
+        for (int attempt = 0; ; attempt++) {
+            byte[] found = findPoint(key);
+            if (found != null) {
+                return judge(key, found, bytes);
+            }
+            if (attempt == 3) {
+                throw new GenieVmException(
+                        ErrorCode.STORE_CONTRACT_BROKEN,
+                        Resource.named(key),
+                        "the store neither creates " + key + " nor shows one that exists");
+            }
+            store.put(key, BlobContent.of(new byte[0]));
+        }
+    }
+
+    private byte @Nullable [] findPoint(String key) {
+        try {
+            return store.getAll(key, Manifest.MAX_BYTES);
+        } catch (GenieVmException e) {
+            if (e.code().equals(ErrorCode.NOT_FOUND)) {
+                return null;
+            }
+            throw e;
+        }
+    }
+
+    private static Outcome judge(String key, byte[] found, byte[] own) {
+        if (found.length == 0) {
+            return Outcome.FENCED;
+        }
+        if (Arrays.equals(found, own)) {
+            return Outcome.COMMITTED;
+        }
+        throw new CorruptDataException(
+                Resource.named(key), key + " is neither the manifest that was put there nor a fence", null);
+    }
+
+    /** Puts a witness, and takes it back when the point was deleted meanwhile (rule 7). */
+    private static void putWitness(RepositoryAccess access, Manifest manifest, byte[] bytes) {
+        String witness = ObjectKeys.witness(manifest.vm(), manifest.point());
+        access.store()
+                .put(witness, BlobContent.of(Witness.of(manifest, bytes).encode()));
+        if (access.store()
+                .stat(ObjectKeys.point(manifest.vm(), manifest.point()))
+                .isEmpty()) {
+            access.store().delete(witness);
+        }
+    }
+
+    private void end() {
+        if (progress >= 0) {
+            store.delete(ObjectKeys.progress(id, progress));
+        }
+        store.delete(ObjectKeys.session(vm, id));
+    }
+
+    /** Ends sessions of a VM whose outcome is known and whose process did not come to it: rule 11. */
+    private static void tidy(RepositoryAccess access, VmId vm) {
+        String folder = ObjectKeys.SESSIONS + ObjectKeys.vmKey(vm) + "/";
+        try (BlobCursor cursor = access.store().list(folder)) {
+            while (cursor.next()) {
+                ObjectKeys.PointKey key = ObjectKeys.parsePoint(cursor.entry().key());
+                if (key != null) {
+                    tidy(access, key, cursor.entry().key());
+                }
+            }
+        } catch (CorruptDataException e) {
+            LOG.warn("a session that has ended can not be tidied up", e);
+        }
+    }
+
+    private static void tidy(RepositoryAccess access, ObjectKeys.PointKey key, String sessionKey) {
+        BlobStore store = access.store();
+        BlobEntry point = store.stat(key.point()).orElse(null);
+        if (point == null) {
+            return;
+        }
+        if (point.length() > 0 && store.stat(key.witness()).isEmpty()) {
+            byte[] bytes = store.getAll(key.point(), Manifest.MAX_BYTES);
+            putWitness(
+                    access,
+                    Manifest.decode(key.point(), access.id(), access.options().chunkSize(), bytes),
+                    bytes);
+        }
+        store.delete(sessionKey);
+    }
+
+    private static void deleteQuietly(BlobStore store, String key, Throwable reason) {
+        try {
+            store.delete(key);
+        } catch (GenieVmException e) {
+            reason.addSuppressed(e);
+        }
+    }
+
+    /** Not from the network's name service, which may take long to answer. */
+    private static String hostName() {
+        try {
+            return Files.readString(Path.of("/proc/sys/kernel/hostname")).strip();
+        } catch (IOException e) {
+            return "unknown";
+        }
+    }
+
+    /** Gathers map pages into segments, which are not compressed: they consist of hashes. */
+    private final class PageSegments {
+        private final SegmentBuilder builder =
+                new SegmentBuilder(SegmentType.PAGES, SegmentType.MAX_PAGE_BYTES, MAX_PAGES);
+        private final Scratch scratch = new Scratch();
+        private final Location location = new Location();
+        private final Compressor compressor = Compressor.of(Codec.NONE);
+
+        synchronized void store(byte[] pageId, byte[] bytes, int length) {
+            if (index.claim(pageId, 0, scratch, location)) {
+                if (!builder.fits(length)) {
+                    flush();
+                }
+                builder.add(pageId, 0, bytes, 0, length);
+            }
+        }
+
+        synchronized void flush() {
+            if (builder.count() > 0) {
+                append(builder, builder.encode(compressor));
+                builder.clear();
+            }
+        }
+    }
+}
