@@ -5,7 +5,7 @@ import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.hypervisor.HypervisorProvider;
 import io.genievm.api.store.BlobStoreConfig;
 import io.genievm.api.store.BlobStoreProvider;
-import io.genievm.core.internal.repository.Engine;
+import io.genievm.core.internal.engine.Engine;
 import io.genievm.core.internal.spi.Providers;
 import java.nio.file.Path;
 import java.time.Clock;

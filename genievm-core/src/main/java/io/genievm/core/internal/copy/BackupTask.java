@@ -205,11 +205,12 @@ public final class BackupTask {
         control.meter().enter(TaskPhase.COPY);
         List<DiskCopy> disks = new ArrayList<>();
         List<DiffCounter> counters = new ArrayList<>();
-        try (TaskControl.Registration breakOff = control.onCancel(() -> {
+        TaskControl.Registration breakOff = control.onCancel(() -> {
             synchronized (disks) {
                 disks.forEach(DiskCopy::close);
             }
-        })) {
+        });
+        try {
             for (SnapshotDisk disk : snapshot.disks()) {
                 control.checkpoint();
                 ChunkBitmap planned = plan(disk);
@@ -236,6 +237,7 @@ public final class BackupTask {
             });
             control.checkpoint();
         } finally {
+            breakOff.close();
             disks.forEach(DiskCopy::close);
             disks.forEach(copy -> readBefore.merge(copy.disk.id(), copy.meter.readBytes(), Long::sum));
         }

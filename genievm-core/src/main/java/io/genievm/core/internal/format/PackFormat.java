@@ -4,6 +4,7 @@ import io.genievm.api.RepositoryId;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.zip.CRC32C;
@@ -60,6 +61,14 @@ public final class PackFormat {
         if (!written.equals(name)) {
             throw Corruption.in(key, "it is " + written.key());
         }
+    }
+
+    /** Whether a header, damaged or not, is no evidence that a pack is another one. */
+    public static boolean mayBe(RepositoryId repository, PackName name, ByteBuffer header) {
+        byte[] bytes = new byte[HEADER_BYTES];
+        header.get(0, bytes);
+        return crc(bytes, 0, HEADER_BYTES - 4) != header.getInt(HEADER_BYTES - 4)
+                || Arrays.equals(bytes, header(repository, name));
     }
 
     /**

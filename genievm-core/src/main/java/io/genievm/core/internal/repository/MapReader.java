@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * Reads pages of chunk maps. Every segment of pages is fetched from the store at most once and then kept in a private
  * file; a few pages are kept in memory. For one thread at a time.
  */
-final class MapReader implements AutoCloseable {
+public final class MapReader implements AutoCloseable {
     private static final int CACHED_PAGES = 64;
 
     private final IndexView index;
@@ -43,7 +43,8 @@ final class MapReader implements AutoCloseable {
     private long spoolEnd;
     private long fetchedBytes;
 
-    MapReader(RepositoryAccess access, IndexView index) {
+    /** Reads maps whose pages an index finds. */
+    public MapReader(RepositoryAccess access, IndexView index) {
         this.index = index;
         this.source = new SegmentSource(access, index.packs());
         this.segment = source.newSegment();
@@ -51,7 +52,7 @@ final class MapReader implements AutoCloseable {
     }
 
     /** Is told about the chunks and the damage of a map, in ascending order. */
-    interface Visitor {
+    public interface Visitor {
         /** A chunk that is not zero; {@code ids} is not kept. */
         void chunk(long number, byte[] ids, int idOffset);
 
@@ -65,19 +66,19 @@ final class MapReader implements AutoCloseable {
     }
 
     /** Bytes of segments that were fetched from the store. */
-    long fetchedBytes() {
+    public long fetchedBytes() {
         return fetchedBytes;
     }
 
     /** Visits the map of a disk. */
-    void visit(byte @Nullable [] root, long chunks, Visitor visitor) {
+    public void visit(byte @Nullable [] root, long chunks, Visitor visitor) {
         if (root != null) {
             visit(root, 0, MapPage.height(chunks) - 1, 0, chunks, visitor);
         }
     }
 
     /** The page of a number at the lowest level, or {@code null} if it is empty. */
-    @Nullable MapPage leaf(byte @Nullable [] root, long chunks, long number) {
+    public @Nullable MapPage leaf(byte @Nullable [] root, long chunks, long number) {
         if (root == null || number * MapPage.FAN_OUT >= chunks) {
             return null;
         }
@@ -98,6 +99,29 @@ final class MapReader implements AutoCloseable {
             ids = page.ids();
             idOffset = MapPage.offset((int) (below % MapPage.FAN_OUT));
         }
+    }
+
+    /** Whether a page of another map, at the same place, is the same; then all below it is as well. */
+    public boolean hasPage(byte @Nullable [] root, long chunks, int level, long number, byte[] id, int idOffset) {
+        int height = MapPage.height(chunks);
+        if (root == null || level >= height) {
+            return false;
+        }
+        byte[] ids = root;
+        int at = 0;
+        for (int above = height - 1; above > level; above--) {
+            if (IdHasher.isNull(ids, at)) {
+                return false;
+            }
+            MapPage page = page(ids, at, above);
+            long entry = number;
+            for (int i = level + 1; i < above; i++) {
+                entry /= MapPage.FAN_OUT;
+            }
+            ids = page.ids();
+            at = MapPage.offset((int) (entry % MapPage.FAN_OUT));
+        }
+        return IdHasher.equal(ids, at, id, idOffset);
     }
 
     @Override

@@ -8,22 +8,23 @@ import io.genievm.core.internal.index.PackList;
 import java.nio.ByteBuffer;
 
 /** Fetches segments from packs. Safe for use by several threads, each with a {@link Segment} of its own. */
-final class SegmentSource {
+public final class SegmentSource {
     private final RepositoryAccess access;
     private final PackList packs;
 
-    SegmentSource(RepositoryAccess access, PackList packs) {
+    /** Fetches from the packs of a list. */
+    public SegmentSource(RepositoryAccess access, PackList packs) {
         this.access = access;
         this.packs = packs;
     }
 
     /** Makes a reader that {@link #fetch} can fill. */
-    Segment newSegment() {
+    public Segment newSegment() {
         return new Segment(access.options().chunkSize(), access.options().segmentSize());
     }
 
     /** The key of a pack. */
-    String key(int pack) {
+    public String key(int pack) {
         return packs.name(pack).key();
     }
 
@@ -32,7 +33,7 @@ final class SegmentSource {
      *
      * @throws io.genievm.api.CorruptDataException when it is damaged
      */
-    void fetch(int pack, int offset, int length, Segment segment) {
+    public void fetch(int pack, int offset, int length, Segment segment) {
         PackName name = packs.name(pack);
         String place = name.key();
         if (length <= 0 || length > segment.maxLength() || (long) offset + length > packs.length(pack)) {
@@ -44,7 +45,7 @@ final class SegmentSource {
     }
 
     /** Fetches the segment of a location. */
-    void fetch(Location location, Segment segment) {
+    public void fetch(Location location, Segment segment) {
         fetch(location.pack(), location.offset(), location.length(), segment);
     }
 }

@@ -93,6 +93,11 @@ public final class RunningTask<T> implements TaskHandle<T> {
         }
     }
 
+    /** Waits for the task to end, whatever its outcome, and however often this thread is interrupted. */
+    public void awaitEnd() {
+        future.handle((result, failure) -> true).join();
+    }
+
     @Override
     public CompletionStage<T> completion() {
         return future.minimalCompletionStage();

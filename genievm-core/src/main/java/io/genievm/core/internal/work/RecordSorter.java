@@ -4,17 +4,18 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.PriorityQueue;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Sorts records of three numbers by the first and then the second, unsigned, in bounded memory: what does not fit is
+ * Sorts records of five numbers by the first and then the second, unsigned, in bounded memory: what does not fit is
  * sorted in pieces into work files and merged. For one thread at a time.
  */
 public final class RecordSorter implements AutoCloseable {
     /** Longs of a record. */
-    private static final int WIDTH = 3;
+    private static final int WIDTH = 5;
 
     private static final int RECORD_BYTES = WIDTH * Long.BYTES;
-    private static final int MERGE_BUFFER_RECORDS = 2048;
+    private static final int MERGE_BUFFER_RECORDS = 1024;
 
     private final WorkFiles workFiles;
     private final long[] records;
@@ -34,7 +35,7 @@ public final class RecordSorter implements AutoCloseable {
     }
 
     /** Adds a record. */
-    public void add(long first, long second, long third) {
+    public void add(long first, long second, long third, long fourth, long fifth) {
         if (count * WIDTH == records.length) {
             spill();
         }
@@ -42,6 +43,8 @@ public final class RecordSorter implements AutoCloseable {
         records[at] = first;
         records[at + 1] = second;
         records[at + 2] = third;
+        records[at + 3] = fourth;
+        records[at + 4] = fifth;
         count++;
         total++;
     }
@@ -129,14 +132,8 @@ public final class RecordSorter implements AutoCloseable {
         /** Goes to the next record, if there is one. */
         boolean next();
 
-        /** The current record's first number. */
-        long first();
-
-        /** The current record's second number. */
-        long second();
-
-        /** The current record's third number. */
-        long third();
+        /** One of the current record's five numbers, from 0. */
+        long get(int number);
     }
 
     private record Run(WorkFile file, int count) {}
@@ -151,28 +148,16 @@ public final class RecordSorter implements AutoCloseable {
         }
 
         @Override
-        public long first() {
-            return records[at];
-        }
-
-        @Override
-        public long second() {
-            return records[at + 1];
-        }
-
-        @Override
-        public long third() {
-            return records[at + 2];
+        public long get(int number) {
+            return records[at + number];
         }
     }
 
     private static final class RunCursor implements Cursor, Comparable<RunCursor> {
         private final Run run;
         private final ByteBuffer buffer = ByteBuffer.allocate(MERGE_BUFFER_RECORDS * RECORD_BYTES);
+        private final long[] record = new long[WIDTH];
         private long position;
-        private long first;
-        private long second;
-        private long third;
 
         RunCursor(Run run) {
             this.run = run;
@@ -191,37 +176,27 @@ public final class RecordSorter implements AutoCloseable {
                 position += buffer.position();
                 buffer.flip();
             }
-            first = buffer.getLong();
-            second = buffer.getLong();
-            third = buffer.getLong();
+            for (int i = 0; i < WIDTH; i++) {
+                record[i] = buffer.getLong();
+            }
             return true;
         }
 
         @Override
-        public long first() {
-            return first;
-        }
-
-        @Override
-        public long second() {
-            return second;
-        }
-
-        @Override
-        public long third() {
-            return third;
+        public long get(int number) {
+            return record[number];
         }
 
         @Override
         public int compareTo(RunCursor other) {
-            int order = Long.compareUnsigned(first, other.first);
-            return order != 0 ? order : Long.compareUnsigned(second, other.second);
+            int order = Long.compareUnsigned(record[0], other.record[0]);
+            return order != 0 ? order : Long.compareUnsigned(record[1], other.record[1]);
         }
     }
 
     private static final class MergeCursor implements Cursor {
         private final PriorityQueue<RunCursor> heads = new PriorityQueue<>();
-        private RunCursor current;
+        private @Nullable RunCursor current;
 
         MergeCursor(List<Run> runs) {
             for (Run run : runs) {
@@ -230,35 +205,24 @@ public final class RecordSorter implements AutoCloseable {
                     heads.add(cursor);
                 }
             }
-            current = new RunCursor(new Run(runs.get(0).file, 0));
         }
 
         @Override
         public boolean next() {
-            if (current.next()) {
+            if (current != null && current.next()) {
                 heads.add(current);
             }
-            RunCursor head = heads.poll();
-            if (head == null) {
-                return false;
+            current = heads.poll();
+            return current != null;
+        }
+
+        @Override
+        public long get(int number) {
+            RunCursor cursor = current;
+            if (cursor == null) {
+                throw new IllegalStateException("the cursor stands on no record");
             }
-            current = head;
-            return true;
-        }
-
-        @Override
-        public long first() {
-            return current.first();
-        }
-
-        @Override
-        public long second() {
-            return current.second();
-        }
-
-        @Override
-        public long third() {
-            return current.third();
+            return cursor.get(number);
         }
     }
 }

@@ -2,6 +2,7 @@ package io.genievm.core.internal.work;
 
 import io.genievm.api.store.BlobContent;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
@@ -50,6 +51,30 @@ public final class WorkFile implements AutoCloseable {
             @Override
             public long length() {
                 return length;
+            }
+
+            @Override
+            public InputStream open() {
+                return new InputStream() {
+                    private long position;
+
+                    @Override
+                    public int read() {
+                        byte[] one = new byte[1];
+                        return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
+                    }
+
+                    @Override
+                    public int read(byte[] target, int offset, int count) {
+                        int take = (int) Math.min(count, length - position);
+                        if (take <= 0) {
+                            return count == 0 ? 0 : -1;
+                        }
+                        WorkFile.this.read(position, ByteBuffer.wrap(target, offset, take));
+                        position += take;
+                        return take;
+                    }
+                };
             }
 
             @Override

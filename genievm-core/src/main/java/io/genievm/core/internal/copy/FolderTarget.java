@@ -1,0 +1,151 @@
+package io.genievm.core.internal.copy;
+
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
+import io.genievm.api.Resource;
+import io.genievm.api.VmId;
+import io.genievm.api.hypervisor.DiskWriter;
+import io.genievm.core.internal.format.Manifest;
+import io.genievm.core.internal.work.IoErrors;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** Raw, sparse files in a folder, under hidden names until they are whole. For one thread at a time. */
+final class FolderTarget implements RestoreTarget {
+    private final Path directory;
+    private final List<Manifest.Disk> disks;
+    private final List<Path> temporary = new ArrayList<>();
+    private final List<Path> files = new ArrayList<>();
+    private @Nullable Path created;
+
+    /** Checks that nothing stands in the way, before anything is written. */
+    FolderTarget(Path directory, List<Manifest.Disk> disks) {
+        this.directory = directory;
+        this.disks = disks;
+        for (Manifest.Disk disk : disks) {
+            for (Path path : List.of(finalPath(disk), incompletePath(disk))) {
+                if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+                    throw new GenieVmException(
+                            ErrorCode.ALREADY_EXISTS,
+                            Resource.named(path.toString()),
+                            path + " exists already; a restore never overwrites a file");
+                }
+            }
+        }
+        if (Files.exists(directory) && !Files.isDirectory(directory)) {
+            throw new GenieVmException(
+                    ErrorCode.INVALID_ARGUMENT,
+                    Resource.named(directory.toString()),
+                    directory + " is no folder; disks are restored to files in a folder");
+        }
+    }
+
+    @Override
+    public DiskWriter openWriter(Manifest.Disk disk) {
+        makeDirectory();
+        Path path = directory.resolve(".genievm-" + HexFormat.of().toHexDigits(new Random().nextLong()) + ".part");
+        try {
+            temporary.add(path);
+            return RawFileWriter.create(path, disk.capacity());
+        } catch (IOException e) {
+            throw IoErrors.of(path.toString(), "create", e);
+        }
+    }
+
+    @Override
+    public String complete(Set<Integer> damaged) {
+        List<Path> incomplete = new ArrayList<>();
+        for (int disk = 0; disk < disks.size(); disk++) {
+            boolean whole = !damaged.contains(disk);
+            Path path = whole ? finalPath(disks.get(disk)) : incompletePath(disks.get(disk));
+            publish(temporary.get(disk), path);
+            (whole ? files : incomplete).add(path);
+        }
+        temporary.clear();
+        created = null;
+        try (FileChannel folder = FileChannel.open(directory, StandardOpenOption.READ)) {
+            folder.force(true);
+        } catch (IOException e) {
+            throw IoErrors.of(directory.toString(), "make durable what is in", e);
+        }
+        return incomplete.isEmpty() ? "" : "what could be restored is in " + incomplete;
+    }
+
+    @Override
+    public List<Path> files() {
+        return files;
+    }
+
+    @Override
+    public @Nullable VmId vm() {
+        return null;
+    }
+
+    @Override
+    public void close() {
+        for (Path path : temporary) {
+            try {
+                Files.deleteIfExists(path);
+            } catch (IOException e) {
+                // A hidden file stays behind, which says by its name what it is; the failure told is the restore's.
+            }
+        }
+        if (created != null) {
+            try {
+                Files.deleteIfExists(created);
+            } catch (IOException e) {
+                // Somebody put something into it: it is not this restore's any more.
+            }
+        }
+    }
+
+    private void makeDirectory() {
+        if (Files.isDirectory(directory)) {
+            return;
+        }
+        try {
+            Files.createDirectories(directory);
+            created = directory;
+        } catch (IOException e) {
+            throw IoErrors.of(directory.toString(), "create", e);
+        }
+    }
+
+    private Path finalPath(Manifest.Disk disk) {
+        return directory.resolve(disk.id().value());
+    }
+
+    private Path incompletePath(Manifest.Disk disk) {
+        return directory.resolve(disk.id().value() + ".incomplete");
+    }
+
+    private static void publish(Path temporary, Path path) {
+        try {
+            try {
+                // A link, because a rename would overwrite what came up meanwhile.
+                Files.createLink(path, temporary);
+                Files.delete(temporary);
+            } catch (FileAlreadyExistsException e) {
+                throw e;
+            } catch (IOException | UnsupportedOperationException e) {
+                if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+                    throw new FileAlreadyExistsException(path.toString());
+                }
+                Files.move(temporary, path);
+            }
+        } catch (IOException e) {
+            throw IoErrors.of(path.toString(), "create", e);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+package io.genievm.core.internal.copy;
+
+import io.genievm.api.hypervisor.DiskLimits;
+import io.genievm.api.hypervisor.DiskWriter;
+import io.genievm.core.internal.work.IoErrors;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Set;
+
+/** Writes a new raw file of a given size. Safe for use by several threads. */
+final class RawFileWriter implements DiskWriter {
+    private final Path path;
+    private final FileChannel channel;
+
+    private RawFileWriter(Path path, FileChannel channel) {
+        this.path = path;
+        this.channel = channel;
+    }
+
+    /** Creates the file, which only its owner may read, with its full size and no data. */
+    static RawFileWriter create(Path path, long capacity) throws IOException {
+        FileAttribute<?>[] attributes =
+                path.getFileSystem().supportedFileAttributeViews().contains("posix")
+                        ? new FileAttribute<?>[] {
+                            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"))
+                        }
+                        : new FileAttribute<?>[0];
+        Files.createFile(path, attributes);
+        try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+            // FileChannel can make a file longer only by writing into it, which takes space.
+            file.setLength(capacity);
+        }
+        return new RawFileWriter(path, FileChannel.open(path, Set.of(StandardOpenOption.WRITE)));
+    }
+
+    @Override
+    public DiskLimits limits() {
+        return DiskLimits.FILE;
+    }
+
+    @Override
+    public void write(long offset, ByteBuffer source) {
+        try {
+            long at = offset;
+            while (source.hasRemaining()) {
+                at += channel.write(source, at);
+            }
+        } catch (IOException e) {
+            throw IoErrors.of(path.toString(), "write to", e);
+        }
+    }
+
+    @Override
+    public void zero(long offset, long length) {
+        // The file is new and every range is written at most once, so what was not written is a hole.
+    }
+
+    @Override
+    public void flush() {
+        try {
+            channel.force(true);
+        } catch (IOException e) {
+            throw IoErrors.of(path.toString(), "make durable", e);
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            channel.close();
+        } catch (IOException e) {
+            throw IoErrors.of(path.toString(), "close", e);
+        }
+    }
+}

@@ -1,0 +1,268 @@
+package io.genievm.core.internal.copy;
+
+import io.genievm.api.CorruptDataException;
+import io.genievm.api.DiskId;
+import io.genievm.api.ErrorCode;
+import io.genievm.api.Extent;
+import io.genievm.api.GenieVmException;
+import io.genievm.api.Resource;
+import io.genievm.api.SessionId;
+import io.genievm.api.Warning;
+import io.genievm.api.hypervisor.Cancellation;
+import io.genievm.api.hypervisor.DiskLimits;
+import io.genievm.api.hypervisor.DiskWriter;
+import io.genievm.api.task.TaskPhase;
+import io.genievm.core.Damage;
+import io.genievm.core.DamagedPointException;
+import io.genievm.core.RestoreReport;
+import io.genievm.core.RestoreRequest;
+import io.genievm.core.internal.format.Manifest;
+import io.genievm.core.internal.repository.PointCatalog;
+import io.genievm.core.internal.repository.RepositoryAccess;
+import io.genievm.core.internal.task.TaskControl;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.stream.Collectors;
+
+/** One restore of one point. For one thread. */
+public final class RestoreTask {
+    /** Zeroes of this length, aligned, are not written: the block size of the file systems that images lie on. */
+    private static final int HOLE_BYTES = 4096;
+
+    private final RepositoryAccess access;
+    private final RestoreRequest request;
+    private final TaskControl control;
+    private final long started = System.nanoTime();
+    private final LongAdder written = new LongAdder();
+    private final byte[] zeroes = new byte[1 << 16];
+
+    /** Prepares a restore. */
+    public RestoreTask(RepositoryAccess access, RestoreRequest request, TaskControl control) {
+        this.access = access;
+        this.request = request;
+        this.control = control;
+    }
+
+    /** Runs it. */
+    public RestoreReport run() {
+        Manifest manifest = manifest();
+        List<Manifest.Disk> disks = disks(manifest);
+        try (RestoreTarget target = target(manifest, disks)) {
+            control.meter().enter(TaskPhase.COPY);
+            List<Damage> damage = copy(manifest, disks, target);
+            control.checkpoint();
+            control.meter().enter(TaskPhase.COMMIT);
+            Set<Integer> damaged = damagedDisks(disks, damage);
+            if (!damage.isEmpty()) {
+                checkStillListed(manifest);
+            }
+            String rest = target.complete(damaged);
+            if (!damage.isEmpty()) {
+                throw new DamagedPointException(
+                        Resource.of(manifest.vm(), disks.get(damaged.iterator().next()).id()),
+                        describe(manifest, damage) + "; " + rest,
+                        damage);
+            }
+            return new RestoreReport(
+                    manifest.point(),
+                    target.files(),
+                    target.vm(),
+                    written.sum(),
+                    control.meter().warnings(),
+                    Duration.ofNanos(System.nanoTime() - started));
+        }
+    }
+
+    private Manifest manifest() {
+        PointCatalog catalog = PointCatalog.read(access, request.vm());
+        SessionId wanted = request.point();
+        if (wanted != null) {
+            return catalog.point(wanted);
+        }
+        long best = catalog.points().isEmpty() ? 0 : catalog.latest().sequence();
+        for (PointCatalog.LostPoint lost : catalog.lost()) {
+            if (lost.sequence() >= best) {
+                throw new CorruptDataException(
+                        Resource.named(lost.key()),
+                        "the latest point of VM '" + request.vm() + "' may be one that can not be read: "
+                                + lost.message() + ". Name a point to restore another",
+                        null);
+            }
+            control.meter().warn(new Warning("POINT_DAMAGED", null, lost.message()));
+        }
+        if (catalog.points().isEmpty()) {
+            Set<String> known = PointCatalog.read(access).points().stream()
+                    .map(point -> point.vm().value())
+                    .collect(Collectors.toCollection(TreeSet::new));
+            throw new GenieVmException(
+                    ErrorCode.NOT_FOUND,
+                    Resource.of(request.vm()),
+                    "the repository has no point of VM '" + request.vm() + "'; it has "
+                            + (known.isEmpty() ? "none at all" : "points of " + String.join(", ", known)));
+        }
+        return catalog.latest();
+    }
+
+    private List<Manifest.Disk> disks(Manifest manifest) {
+        Set<DiskId> known = manifest.disks().stream().map(Manifest.Disk::id).collect(Collectors.toSet());
+        for (DiskId disk : request.disks()) {
+            if (!known.contains(disk)) {
+                throw new GenieVmException(
+                        ErrorCode.NOT_FOUND,
+                        Resource.of(manifest.vm(), disk),
+                        "point " + manifest.point() + " has no disk '" + disk + "'; it has "
+                                + manifest.disks().stream()
+                                        .map(each -> each.id().value())
+                                        .collect(Collectors.joining(", ")));
+            }
+        }
+        return request.disks().isEmpty()
+                ? manifest.disks()
+                : manifest.disks().stream()
+                        .filter(disk -> request.disks().contains(disk.id()))
+                        .toList();
+    }
+
+    private RestoreTarget target(Manifest manifest, List<Manifest.Disk> disks) {
+        if (request.target() instanceof RestoreRequest.FolderTarget folder) {
+            return new FolderTarget(folder.directory(), disks);
+        }
+        return new VmTarget(
+                (RestoreRequest.VmTarget) request.target(), manifest, disks, new Cancellation() {
+                    @Override
+                    public boolean isCancelled() {
+                        return control.isCancelled();
+                    }
+
+                    @Override
+                    public void onCancel(Runnable action) {
+                        control.onCancel(action);
+                    }
+                });
+    }
+
+    private List<Damage> copy(Manifest manifest, List<Manifest.Disk> disks, RestoreTarget target) {
+        List<Output> outputs = new ArrayList<>();
+        try {
+            for (Manifest.Disk disk : disks) {
+                outputs.add(new Output(disk, target.openWriter(disk)));
+            }
+            List<Damage> damage;
+            try (PointStream stream = new PointStream(
+                    access,
+                    control,
+                    manifest,
+                    disks,
+                    (disk, chunk, content, offset) -> outputs.get(disk).write(chunk, content, offset))) {
+                damage = stream.run();
+            }
+            for (Output output : outputs) {
+                control.checkpoint();
+                output.writer.flush();
+            }
+            return damage;
+        } finally {
+            outputs.forEach(output -> output.writer.close());
+        }
+    }
+
+    private Set<Integer> damagedDisks(List<Manifest.Disk> disks, List<Damage> damage) {
+        Set<DiskId> ids = new HashSet<>();
+        damage.forEach(each -> ids.add(each.disk()));
+        Set<Integer> numbers = new TreeSet<>();
+        for (int disk = 0; disk < disks.size(); disk++) {
+            if (ids.contains(disks.get(disk).id())) {
+                numbers.add(disk);
+            }
+        }
+        return numbers;
+    }
+
+    /** What is missing of a point that was deleted meanwhile is no damage. */
+    private void checkStillListed(Manifest manifest) {
+        PointCatalog.read(access, manifest.vm()).point(manifest.point());
+    }
+
+    private static String describe(Manifest manifest, List<Damage> damage) {
+        String ranges = damage.stream()
+                .limit(10)
+                .map(each -> {
+                    Extent extent = each.extent();
+                    return "disk '" + each.disk() + "'"
+                            + (extent == null
+                                    ? ""
+                                    : " bytes " + extent.offset() + " to " + (extent.end() - 1))
+                            + " (" + each.message() + ")";
+                })
+                .collect(Collectors.joining(", "));
+        return "point " + manifest.point() + " is damaged and can not be restored in " + damage.size() + " ranges: "
+                + ranges + (damage.size() > 10 ? ", ..." : "");
+    }
+
+    /** One disk that is written by several threads. */
+    private final class Output {
+        private final DiskWriter writer;
+        private final long capacity;
+        private final int grain;
+        private final Semaphore permits;
+
+        Output(Manifest.Disk disk, DiskWriter writer) {
+            this.writer = writer;
+            this.capacity = disk.capacity();
+            DiskLimits limits = writer.limits();
+            this.grain = Math.max(HOLE_BYTES, limits.alignment());
+            this.permits = new Semaphore(limits.requestsPerReader());
+            if (limits.alignment() > access.options().chunkSize()) {
+                throw new GenieVmException(
+                        ErrorCode.UNSUPPORTED,
+                        "the target's disk '" + disk.id() + "' is written in blocks of " + limits.alignment()
+                                + " bytes, more than the repository's chunks of "
+                                + access.options().chunkSize());
+            }
+        }
+
+        /** Writes a chunk but for its runs of zeroes. */
+        void write(long chunk, byte[] content, int offset) {
+            long start = chunk * access.options().chunkSize();
+            int length = (int) Math.min(access.options().chunkSize(), capacity - start);
+            int at = 0;
+            while (at < length) {
+                int end = at;
+                while (end < length && !isZero(content, offset + end, Math.min(grain, length - end))) {
+                    end = Math.min(length, end + grain);
+                }
+                if (end > at) {
+                    writeRange(start + at, content, offset + at, end - at);
+                }
+                at = end + grain;
+            }
+        }
+
+        private void writeRange(long position, byte[] content, int offset, int length) {
+            permits.acquireUninterruptibly();
+            try {
+                int max = writer.limits().maxRequest();
+                for (int done = 0; done < length; done += max) {
+                    writer.write(
+                            position + done, ByteBuffer.wrap(content, offset + done, Math.min(max, length - done)));
+                }
+            } finally {
+                permits.release();
+            }
+            written.add(length);
+            control.meter().store(length);
+        }
+
+        private boolean isZero(byte[] content, int offset, int length) {
+            return Arrays.equals(content, offset, offset + length, zeroes, 0, length);
+        }
+    }
+}

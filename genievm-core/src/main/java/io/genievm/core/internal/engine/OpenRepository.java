@@ -1,0 +1,138 @@
+package io.genievm.core.internal.engine;
+
+import io.genievm.api.CorruptDataException;
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
+import io.genievm.api.RepositoryId;
+import io.genievm.api.Resource;
+import io.genievm.api.hypervisor.HypervisorConnection;
+import io.genievm.api.task.TaskHandle;
+import io.genievm.core.BackupReport;
+import io.genievm.core.BackupRequest;
+import io.genievm.core.Repository;
+import io.genievm.core.RepositoryOptions;
+import io.genievm.core.RestorePoint;
+import io.genievm.core.RestorePointList;
+import io.genievm.core.RestoreReport;
+import io.genievm.core.RestoreRequest;
+import io.genievm.core.VerifyReport;
+import io.genievm.core.VerifyRequest;
+import io.genievm.core.internal.copy.BackupTask;
+import io.genievm.core.internal.copy.RestoreTask;
+import io.genievm.core.internal.format.Manifest;
+import io.genievm.core.internal.repository.PointCatalog;
+import io.genievm.core.internal.repository.RepositoryAccess;
+import io.genievm.core.internal.task.RunningTask;
+import io.genievm.core.internal.task.TaskControl;
+import io.genievm.core.internal.verify.VerifyTask;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+
+/** The one kind of repository. */
+final class OpenRepository implements Repository {
+    private static final int SHORTEST_PREFIX = 8;
+
+    private final Engine engine;
+    private final RepositoryAccess access;
+    private final List<RunningTask<?>> tasks = new ArrayList<>();
+    private boolean closed;
+
+    OpenRepository(Engine engine, RepositoryAccess access) {
+        this.engine = engine;
+        this.access = access;
+    }
+
+    @Override
+    public RepositoryId id() {
+        return access.id();
+    }
+
+    @Override
+    public RepositoryOptions options() {
+        return access.options();
+    }
+
+    @Override
+    public RestorePointList points() {
+        PointCatalog catalog = PointCatalog.read(access);
+        return new RestorePointList(
+                catalog.points().stream().map(Manifest::toRestorePoint).toList(),
+                catalog.lost().stream().map(PointCatalog.LostPoint::toDamage).toList());
+    }
+
+    @Override
+    public RestorePoint point(String prefix) {
+        if (!prefix.matches("[0-9a-f]{" + SHORTEST_PREFIX + ",32}")) {
+            throw new GenieVmException(
+                    ErrorCode.INVALID_ARGUMENT,
+                    Resource.named(prefix),
+                    "'" + prefix + "' names no point: give " + SHORTEST_PREFIX
+                            + " to 32 lower-case hexadecimal digits of its id");
+        }
+        PointCatalog catalog = PointCatalog.read(access);
+        List<Manifest> found = catalog.points().stream()
+                .filter(manifest -> manifest.point().value().startsWith(prefix))
+                .toList();
+        List<PointCatalog.LostPoint> lost = catalog.lost().stream()
+                .filter(point -> point.session().value().startsWith(prefix))
+                .toList();
+        if (found.size() + lost.size() > 1) {
+            throw new GenieVmException(
+                    ErrorCode.AMBIGUOUS, Resource.named(prefix), "several points begin with '" + prefix + "'");
+        }
+        if (!lost.isEmpty()) {
+            throw new CorruptDataException(
+                    Resource.named(lost.get(0).key()), lost.get(0).message(), null);
+        }
+        if (found.isEmpty()) {
+            throw new GenieVmException(
+                    ErrorCode.NOT_FOUND, Resource.named(prefix), "no restore point begins with '" + prefix + "'");
+        }
+        return found.get(0).toRestorePoint();
+    }
+
+    @Override
+    public TaskHandle<BackupReport> backup(HypervisorConnection connection, BackupRequest request) {
+        return start(
+                "backup of '" + request.vm() + "'",
+                control -> new BackupTask(access, connection, request, control).run());
+    }
+
+    @Override
+    public TaskHandle<RestoreReport> restore(RestoreRequest request) {
+        return start(
+                "restore of '" + request.vm() + "'", control -> new RestoreTask(access, request, control).run());
+    }
+
+    @Override
+    public TaskHandle<VerifyReport> verify(VerifyRequest request) {
+        return start("verification", control -> new VerifyTask(access, request, control).run());
+    }
+
+    @Override
+    public void close() {
+        List<RunningTask<?>> running;
+        synchronized (this) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            running = List.copyOf(tasks);
+        }
+        running.forEach(RunningTask::cancel);
+        running.forEach(RunningTask::awaitEnd);
+        access.store().close();
+        engine.forget(this);
+    }
+
+    private synchronized <T> TaskHandle<T> start(String name, Function<TaskControl, T> body) {
+        if (closed) {
+            throw new GenieVmException(ErrorCode.CLOSED, "the repository is closed");
+        }
+        tasks.removeIf(task -> task.state().isFinal());
+        RunningTask<T> task = RunningTask.start(name, access.executor(), body);
+        tasks.add(task);
+        return task;
+    }
+}

@@ -1,0 +1,247 @@
+package io.genievm.core.internal.verify;
+
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
+import io.genievm.api.SessionId;
+import io.genievm.api.UnsupportedFormatVersionException;
+import io.genievm.api.Warning;
+import io.genievm.api.store.BlobCursor;
+import io.genievm.api.store.BlobEntry;
+import io.genievm.api.store.BlobStore;
+import io.genievm.api.task.TaskPhase;
+import io.genievm.core.VerifyReport;
+import io.genievm.core.VerifyRequest;
+import io.genievm.core.internal.copy.PointStream;
+import io.genievm.core.internal.format.Manifest;
+import io.genievm.core.internal.format.ObjectKeys;
+import io.genievm.core.internal.format.PackName;
+import io.genievm.core.internal.format.RepositoryParameters;
+import io.genievm.core.internal.format.SessionRecord;
+import io.genievm.core.internal.format.Witness;
+import io.genievm.core.internal.index.IndexView;
+import io.genievm.core.internal.index.PackList;
+import io.genievm.core.internal.repository.PointCatalog;
+import io.genievm.core.internal.repository.RepositoryAccess;
+import io.genievm.core.internal.task.TaskControl;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.atomic.LongAdder;
+
+/** One check of a repository, or of what one point needs. For one thread. */
+public final class VerifyTask {
+    private final RepositoryAccess access;
+    private final VerifyRequest request;
+    private final TaskControl control;
+    private final long started = System.nanoTime();
+    private final Findings findings = new Findings();
+    private final LongAdder checkedBytes = new LongAdder();
+
+    /** Prepares a check. */
+    public VerifyTask(RepositoryAccess access, VerifyRequest request, TaskControl control) {
+        this.access = access;
+        this.request = request;
+        this.control = control;
+    }
+
+    /** Runs it. */
+    public VerifyReport run() {
+        control.meter().enter(TaskPhase.STRUCTURE);
+        checkParameters();
+        PointCatalog catalog = PointCatalog.read(access);
+        SessionId point = request.point();
+        if (point == null) {
+            checkEverything(catalog);
+        } else {
+            checkPoint(catalog.point(point));
+        }
+        return new VerifyReport(
+                checkedBytes.sum(),
+                findings.damage(),
+                control.meter().warnings(),
+                Duration.ofNanos(System.nanoTime() - started));
+    }
+
+    private void checkPoint(Manifest manifest) {
+        if (!request.structureOnly()) {
+            control.meter().enter(TaskPhase.DATA);
+            try (PointStream stream = new PointStream(
+                    access, control, manifest, manifest.disks(), (disk, chunk, content, offset) -> {})) {
+                stream.run().forEach(findings::add);
+                stream.index().problems().forEach(this::note);
+                checkedBytes.add(stream.fetchedBytes());
+            }
+            return;
+        }
+        try (IndexView index = loadIndex();
+                MapCheck maps = new MapCheck(access, control, index, findings)) {
+            maps.damage(List.of(manifest)).forEach(findings::add);
+            checkedBytes.add(maps.checkedBytes());
+        }
+    }
+
+    private void checkEverything(PointCatalog catalog) {
+        catalog.lost().forEach(lost -> findings.add(lost.toDamage()));
+        Map<String, Long> sessions = checkSessions();
+        checkWitnesses(catalog, sessions);
+        checkForeignKeys();
+        try (IndexView index = loadIndex();
+                MapCheck maps = new MapCheck(access, control, index, findings)) {
+            checkCoverage(index.packs(), catalog);
+            boolean whole = maps.isWhole(catalog.points());
+            checkedBytes.add(maps.checkedBytes());
+            if (!request.structureOnly()) {
+                control.meter().enter(TaskPhase.DATA);
+                new PackCheck(access, control, index.packs(), findings, checkedBytes).run();
+            }
+            if (!whole || findings.hasDamagedData()) {
+                maps.damage(catalog.points()).forEach(findings::add);
+            }
+        }
+    }
+
+    private void checkParameters() {
+        byte[] first = checkParameters(ObjectKeys.REPOSITORY);
+        byte[] copy = checkParameters(ObjectKeys.REPOSITORY_COPY);
+        if (first.length > 0 && copy.length > 0 && !Arrays.equals(first, copy)) {
+            findings.object(ObjectKeys.REPOSITORY_COPY, ObjectKeys.REPOSITORY_COPY + " differs from the original");
+        }
+    }
+
+    private byte[] checkParameters(String key) {
+        try {
+            byte[] bytes = access.store().getAll(key, Manifest.MAX_BYTES);
+            RepositoryParameters.decode(key, bytes);
+            checkedBytes.add(bytes.length);
+            return bytes;
+        } catch (GenieVmException e) {
+            note(key, e);
+            return new byte[0];
+        }
+    }
+
+    /** Gives the keys of the sessions that are there. */
+    private Map<String, Long> checkSessions() {
+        Map<String, Long> sessions = new HashMap<>();
+        for (BlobEntry entry : list(ObjectKeys.SESSIONS)) {
+            ObjectKeys.PointKey key = ObjectKeys.parsePoint(entry.key());
+            if (key == null) {
+                continue;
+            }
+            sessions.put(key.point(), entry.length());
+            try {
+                SessionRecord.decode(
+                        entry.key(), access.id(), access.store().getAll(entry.key(), Manifest.MAX_BYTES));
+                checkedBytes.add(entry.length());
+            } catch (GenieVmException e) {
+                if (!e.code().equals(ErrorCode.NOT_FOUND)) {
+                    note(entry.key(), e);
+                }
+            }
+        }
+        return sessions;
+    }
+
+    private void checkWitnesses(PointCatalog catalog, Map<String, Long> sessions) {
+        BlobStore store = access.store();
+        for (Manifest manifest : catalog.points()) {
+            control.checkpoint();
+            String key = ObjectKeys.witness(manifest.vm(), manifest.point());
+            String pointKey = ObjectKeys.point(manifest.vm(), manifest.point());
+            try {
+                byte[] manifestBytes = store.getAll(pointKey, Manifest.MAX_BYTES);
+                checkedBytes.add(manifestBytes.length);
+                byte[] bytes = store.getAll(key, Manifest.MAX_BYTES);
+                checkedBytes.add(bytes.length);
+                if (!Witness.decode(key, access.id(), bytes).matches(manifestBytes)) {
+                    findings.object(key, key + " and " + pointKey + " do not belong together");
+                }
+            } catch (GenieVmException e) {
+                if (!e.code().equals(ErrorCode.NOT_FOUND)) {
+                    note(key, e);
+                } else if (store.stat(pointKey).isPresent() && !sessions.containsKey(pointKey)) {
+                    // With a session object it would be one that was killed right after its commit.
+                    findings.object(key, key + " is missing, the witness of point " + manifest.point());
+                }
+            }
+        }
+    }
+
+    private void checkForeignKeys() {
+        try (BlobCursor cursor = access.store().list("")) {
+            while (cursor.next()) {
+                String key = cursor.entry().key();
+                if (!isOurs(key)) {
+                    control.meter().warn(new Warning(
+                            "FOREIGN_OBJECT", null, key + " is not part of the repository; it is never read or deleted"));
+                }
+            }
+        }
+    }
+
+    private static boolean isOurs(String key) {
+        return key.equals(ObjectKeys.REPOSITORY)
+                || key.equals(ObjectKeys.REPOSITORY_COPY)
+                || PackName.ofKey(key) != null
+                || ObjectKeys.parseIndex(key) != null
+                || ObjectKeys.parsePoint(key) != null
+                || ObjectKeys.parseProgress(key) != null
+                || ObjectKeys.parseCollection(key) != null;
+    }
+
+    private IndexView loadIndex() {
+        IndexView index = IndexView.load(
+                access.store(), access.id(), access.workFiles(), List.of(), IndexView.Adoption.ALL);
+        index.problems().forEach(this::note);
+        list(ObjectKeys.INDEX).forEach(entry -> checkedBytes.add(entry.length()));
+        return index;
+    }
+
+    /** A pack of a point's session that no table names has lost its table, unless it is damaged. */
+    private void checkCoverage(PackList packs, PointCatalog catalog) {
+        Map<SessionId, Manifest> committed = new HashMap<>();
+        catalog.points().forEach(manifest -> committed.put(manifest.point(), manifest));
+        Set<String> present = new HashSet<>();
+        list(ObjectKeys.INDEX).forEach(entry -> present.add(entry.key()));
+        for (int pack = 0; pack < packs.size(); pack++) {
+            Manifest manifest = committed.get(packs.name(pack).session());
+            if (manifest == null || packs.isCovered(pack)) {
+                continue;
+            }
+            for (int table = 0; table < manifest.indexTables(); table++) {
+                String key = ObjectKeys.index(manifest.point(), table);
+                if (!present.contains(key)) {
+                    findings.object(
+                            key,
+                            key + " is missing; what it said is in the packs, and the next backup puts it again");
+                }
+            }
+        }
+    }
+
+    private List<BlobEntry> list(String prefix) {
+        List<BlobEntry> entries = new ArrayList<>();
+        try (BlobCursor cursor = access.store().list(prefix)) {
+            while (cursor.next()) {
+                entries.add(cursor.entry());
+            }
+        }
+        return entries;
+    }
+
+    private void note(IndexView.Problem problem) {
+        note(problem.key(), problem.cause());
+    }
+
+    private void note(String key, GenieVmException e) {
+        if (!IndexView.isObjectProblem(e) && !(e instanceof UnsupportedFormatVersionException)) {
+            throw e;
+        }
+        findings.object(key, String.valueOf(e.getMessage()));
+    }
+}
