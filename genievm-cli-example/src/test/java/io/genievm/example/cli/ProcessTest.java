@@ -138,6 +138,19 @@ class ProcessTest {
     }
 
     @Test
+    void aTerminalGetsABarThatIsDrawnOverAndFits() throws Exception {
+        site.withRepository();
+        try (Program program =
+                Program.startOnTerminal(folder, site.words("backup --host slow:brief --vm slow --repo REPO"))) {
+            Run run = program.await().succeeds();
+
+            assertThat(run.output()).contains("\rbackup of 'slow'", " %  [");
+            assertThat(run.output().split("[\r\n]+"))
+                    .allSatisfy(line -> assertThat(line).hasSizeLessThan(70));
+        }
+    }
+
+    @Test
     void aDemoThatIsInterruptedRemovesItsFolder() throws Exception {
         Path temporary = Files.createDirectory(directory.resolve("tmp"));
         try (Program program = start(Map.of("JAVA_TOOL_OPTIONS", "-Djava.io.tmpdir=" + temporary), "demo")) {

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 
 /** The command line in a process of its own. */
 final class Program implements AutoCloseable {
@@ -34,10 +35,29 @@ final class Program implements AutoCloseable {
         List<String> command = new ArrayList<>();
         // Where the tests run in the background, the shell has taught them to ignore SIGINT, and children inherit that.
         command.addAll(List.of("env", "--default-signal=INT,TERM"));
+        command.addAll(command(folder, arguments));
+        return startCommand(folder, environment, command);
+    }
+
+    /** Starts it on a terminal of its own; what it writes there is its output. */
+    static Program startOnTerminal(Path folder, String... arguments) throws IOException {
+        String line = command(folder, arguments).stream()
+                .map(word -> "'" + word + "'")
+                .collect(Collectors.joining(" ", "stty cols 70; ", ""));
+        return startCommand(folder, Map.of("TERM", "xterm"), List.of("script", "-qec", line, "/dev/null"));
+    }
+
+    private static List<String> command(Path folder, String... arguments) {
+        List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(List.of("-Xmx256m", "-cp", folder + File.pathSeparator + System.getProperty("java.class.path")));
         command.add(Main.class.getName());
         command.addAll(List.of(arguments));
+        return command;
+    }
+
+    private static Program startCommand(Path folder, Map<String, String> environment, List<String> command)
+            throws IOException {
         Path output = Files.createTempFile(folder, "output", "");
         Path error = Files.createTempFile(folder, "error", "");
         ProcessBuilder builder = new ProcessBuilder(command)

@@ -29,12 +29,11 @@ import java.util.SplittableRandom;
 
 /**
  * A driver of one VM that takes its time. {@code slow:disk}: so much noise that a backup takes minutes.
- * {@code slow:goodbye}: closing the snapshot takes minutes as well.
+ * {@code slow:goodbye}: abandoning the snapshot takes minutes as well. {@code slow:brief}: a second or two.
  */
 public final class SlowProvider implements HypervisorProvider {
     private static final VmId VM = new VmId("slow");
     private static final DiskId DISK = new DiskId("disk");
-    private static final long CAPACITY = 64L << 30;
 
     @Override
     public String name() {
@@ -48,11 +47,13 @@ public final class SlowProvider implements HypervisorProvider {
 
     @Override
     public HypervisorConnection open(HypervisorConfig config) {
-        return new Connection(config.rest().equals("goodbye"));
+        return new Connection(
+                config.rest().equals("brief") ? 64 << 20 : 64L << 30,
+                config.rest().equals("goodbye"));
     }
 
-    private static VmDescription slowVm() {
-        return new VmDescription(VM, VM.value(), List.of(new VmDescription.Disk(DISK, CAPACITY)), Map.of(), List.of());
+    private static VmDescription slowVm(long capacity) {
+        return new VmDescription(VM, VM.value(), List.of(new VmDescription.Disk(DISK, capacity)), Map.of(), List.of());
     }
 
     private static void pass(long milliseconds) {
@@ -63,7 +64,7 @@ public final class SlowProvider implements HypervisorProvider {
         }
     }
 
-    private record Connection(boolean slowGoodbye) implements HypervisorConnection {
+    private record Connection(long capacity, boolean slowGoodbye) implements HypervisorConnection {
         @Override
         public Set<Capability> capabilities() {
             return Set.of();
@@ -81,27 +82,27 @@ public final class SlowProvider implements HypervisorProvider {
 
         @Override
         public VmDescription describe(VmId vm) {
-            return slowVm();
+            return slowVm(capacity);
         }
 
         @Override
         public VmSnapshot beginSnapshot(VmId vm, SnapshotRequest request) {
-            return new Snapshot(slowGoodbye);
+            return new Snapshot(capacity, slowGoodbye);
         }
 
         @Override
         public void close() {}
     }
 
-    private record Snapshot(boolean slowGoodbye) implements VmSnapshot {
+    private record Snapshot(long capacity, boolean slowGoodbye) implements VmSnapshot {
         @Override
         public VmDescription description() {
-            return slowVm();
+            return slowVm(capacity);
         }
 
         @Override
         public List<SnapshotDisk> disks() {
-            return List.of(new Disk());
+            return List.of(new Disk(capacity));
         }
 
         @Override
@@ -128,15 +129,10 @@ public final class SlowProvider implements HypervisorProvider {
         public void close() {}
     }
 
-    private record Disk() implements SnapshotDisk {
+    private record Disk(long capacity) implements SnapshotDisk {
         @Override
         public DiskId id() {
             return DISK;
-        }
-
-        @Override
-        public long capacity() {
-            return CAPACITY;
         }
 
         @Override
@@ -151,7 +147,7 @@ public final class SlowProvider implements HypervisorProvider {
 
         @Override
         public ExtentCursor allocated() {
-            return ExtentCursor.whole(CAPACITY);
+            return ExtentCursor.whole(capacity);
         }
 
         @Override
