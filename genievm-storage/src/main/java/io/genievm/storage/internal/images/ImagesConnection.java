@@ -35,6 +35,11 @@ final class ImagesConnection implements HypervisorConnection {
     }
 
     @Override
+    public String providerName() {
+        return "images";
+    }
+
+    @Override
     public String sourceId() {
         String path = inventory.place().toString();
         return path.length() <= MAX_SOURCE_ID
