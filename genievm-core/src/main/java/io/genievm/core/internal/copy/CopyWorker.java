@@ -68,6 +68,7 @@ final class CopyWorker implements AutoCloseable {
     void run(Workers.Stop stop) {
         for (RunQueue.Run run = queue.take(stop); run != null; run = queue.take(stop)) {
             copy(run);
+            session.stayAlive();
             control.checkpoint();
         }
         if (!stop.requested()) {

@@ -26,6 +26,11 @@ final class BufferPool {
         return buffer == null ? null : buffer.clear();
     }
 
+    /** Whether {@link #poll} would give nothing. */
+    synchronized boolean isExhausted() {
+        return free.isEmpty() && left == 0;
+    }
+
     /** Takes a buffer back. */
     synchronized void give(ByteBuffer buffer) {
         free.push(buffer);

@@ -32,6 +32,9 @@ final class PackWriter {
     private final Listener listener;
     private final long packSize;
     private final BufferPool pool;
+    // Held for a whole append, also while it waits for memory: segments must not get into each other.
+    private final Object appendLock = new Object();
+    // Guards everything else; never held while waiting for a put.
     private final Object lock = new Object();
     private final Deque<OpenPack> sealed = new ArrayDeque<>();
     private @Nullable OpenPack current;
@@ -68,7 +71,7 @@ final class PackWriter {
 
     /** Appends a segment. */
     Place append(byte[] bytes, int length, SegmentType type, byte[] ids, int count) {
-        synchronized (lock) {
+        synchronized (appendLock) {
             checkFailure();
             OpenPack pack = current;
             if (pack == null) {
@@ -89,11 +92,9 @@ final class PackWriter {
 
     /** Puts what is left and waits until all packs are durable. */
     void finish() {
-        synchronized (lock) {
+        synchronized (appendLock) {
             checkFailure();
-            if (current != null) {
-                seal();
-            }
+            seal();
         }
         while (true) {
             OpenPack pack;
@@ -128,7 +129,7 @@ final class PackWriter {
 
     /** How many packs were begun. */
     int packs() {
-        synchronized (lock) {
+        synchronized (appendLock) {
             return packs;
         }
     }
@@ -155,14 +156,20 @@ final class PackWriter {
             if (buffer != null) {
                 return buffer;
             }
-            OpenPack waiting = sealed.poll();
-            if (waiting == null) {
-                waitForUpload();
-            } else {
+            OpenPack waiting;
+            synchronized (lock) {
+                waiting = sealed.poll();
+                if (waiting == null) {
+                    if (uploads > 0) {
+                        waitForUpload();
+                    } else if (pool.isExhausted()) {
+                        throw new IllegalStateException("one pack takes more memory than all packs may");
+                    }
+                    continue;
+                }
                 uploads++;
-                // With the lock: the others need memory as well, so they have nothing to do either.
-                upload(waiting);
             }
+            upload(waiting);
         }
     }
 
@@ -174,7 +181,9 @@ final class PackWriter {
         current = null;
         byte[] end = pack.footer.encode(pack.length);
         write(pack, end, end.length);
-        sealed.add(pack);
+        synchronized (lock) {
+            sealed.add(pack);
+        }
         try {
             access.executor().execute(this::uploadOne);
         } catch (RejectedExecutionException e) {
@@ -223,25 +232,30 @@ final class PackWriter {
         }
     }
 
+    /** Waits a moment for a put to end; an interrupt is kept for whoever owns the thread. */
     private void waitForUpload() {
-        boolean interrupted = false;
+        boolean interrupted = Thread.interrupted();
         try {
-            lock.wait(1000);
+            lock.wait(100);
         } catch (InterruptedException e) {
             interrupted = true;
         }
         if (interrupted) {
-            throw new GenieVmException(ErrorCode.CANCELLED, "the thread was interrupted");
+            Thread.currentThread().interrupt();
         }
     }
 
     private void checkFailure() {
-        if (failure instanceof GenieVmException exception) {
+        Throwable cause;
+        synchronized (lock) {
+            cause = failure;
+        }
+        if (cause instanceof GenieVmException exception) {
             throw exception;
         }
-        if (failure != null) {
+        if (cause != null) {
             throw new GenieVmException(
-                    ErrorCode.INTERNAL_ERROR, Resource.NONE, "a pack could not be put: " + failure, failure);
+                    ErrorCode.INTERNAL_ERROR, Resource.NONE, "a pack could not be put: " + cause, cause);
         }
     }
 

@@ -38,6 +38,7 @@ import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -52,6 +53,7 @@ public final class WriterSession implements AutoCloseable {
     private static final long PUBLISH_BYTES = 1L << 30;
     private static final int PUBLISH_ENTRIES = 1 << 15;
     private static final int MAX_PAGES = 8192;
+    private static final long PROGRESS_NANOS = TimeUnit.MINUTES.toNanos(2);
 
     private final RepositoryAccess access;
     private final BlobStore store;
@@ -67,6 +69,7 @@ public final class WriterSession implements AutoCloseable {
     private final Set<Integer> exposedPacks = new HashSet<>();
     private long unpublishedBytes;
     private int progress = -1;
+    private volatile long lastProgress = System.nanoTime();
     private boolean manifestSent;
 
     private WriterSession(RepositoryAccess access, VmId vm, SessionId id, long packMemory) {
@@ -147,6 +150,17 @@ public final class WriterSession implements AutoCloseable {
     /** How many index tables the session has put. */
     public int tableCount() {
         return publisher.count();
+    }
+
+    /** Shows a sign of life when the last one is some minutes ago; cheap enough to be called for every piece of work. */
+    public void stayAlive() {
+        if (System.nanoTime() - lastProgress > PROGRESS_NANOS) {
+            synchronized (publishLock) {
+                if (System.nanoTime() - lastProgress > PROGRESS_NANOS) {
+                    showProgress();
+                }
+            }
+        }
     }
 
     /** Appends a segment whose entries the caller has claimed; {@code length} bytes of it are encoded. */
@@ -293,6 +307,7 @@ public final class WriterSession implements AutoCloseable {
     }
 
     private void showProgress() {
+        lastProgress = System.nanoTime();
         store.put(ObjectKeys.progress(id, progress + 1), BlobContent.of(new byte[0]));
         if (progress >= 0) {
             store.delete(ObjectKeys.progress(id, progress));
