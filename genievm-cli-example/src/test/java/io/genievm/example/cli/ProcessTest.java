@@ -9,6 +9,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.SortedMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -85,6 +87,21 @@ class ProcessTest {
         assertThat(process.waitFor()).isEqualTo(ExitStatus.FAILED);
     }
 
+    @Test
+    void anImageThatMayNotBeReadFailsTheBackup() throws Exception {
+        site.withRepository();
+        Files.setPosixFilePermissions(site.image("web", "root.raw", new byte[10]), Set.of());
+        SortedMap<String, String> before = site.everything();
+
+        try (Program program =
+                Program.startWithoutPrivileges(folder, site.words("backup --host HOST --vm web --repo REPO --json"))) {
+            Run run = program.await().failsWith(ExitStatus.FAILED, "root.raw");
+
+            assertThat(run.json().at("/error/code").textValue()).isEqualTo("ACCESS_DENIED");
+        }
+        assertThat(site.everything()).isEqualTo(before);
+    }
+
     @ParameterizedTest
     @CsvSource({"INT, 130", "TERM, 143"})
     void aSignalCancelsTheTaskAndLeavesNothingBehind(String signal, int status) throws Exception {
@@ -146,6 +163,7 @@ class ProcessTest {
 
             assertThat(run.output()).contains("\rbackup of 'slow'", " %  [");
             assertThat(run.output().split("[\r\n]+"))
+                    .filteredOn(line -> line.startsWith("backup of"))
                     .allSatisfy(line -> assertThat(line).hasSizeLessThan(70));
         }
     }

@@ -8,6 +8,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -81,7 +82,10 @@ record Site(Path root) {
         }
     }
 
-    /** Everything that is there: what a command must not have changed is equal before and after. */
+    /**
+     * Everything that is there: what a command must not have changed is equal before and after. The times of folders do
+     * not count: a session that was begun and given up leaves them newer, and nothing else.
+     */
     SortedMap<String, String> everything() throws IOException {
         SortedMap<String, String> entries = new TreeMap<>();
         try (Stream<Path> files = Files.walk(root)) {
@@ -92,11 +96,12 @@ record Site(Path root) {
 
     private static String described(Path file) {
         try {
-            String attributes = Files.readAttributes(file, "unix:mode,ino,lastModifiedTime", LinkOption.NOFOLLOW_LINKS)
-                    .toString();
-            return Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)
-                    ? attributes + Arrays.hashCode(Files.readAllBytes(file))
-                    : attributes;
+            Map<String, Object> attributes =
+                    Files.readAttributes(file, "unix:mode,ino,size,lastModifiedTime", LinkOption.NOFOLLOW_LINKS);
+            if (Files.isDirectory(file, LinkOption.NOFOLLOW_LINKS)) {
+                return "folder " + attributes.get("mode");
+            }
+            return "file " + attributes + Arrays.hashCode(Files.readAllBytes(file));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

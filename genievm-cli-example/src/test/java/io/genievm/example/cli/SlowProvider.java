@@ -71,6 +71,11 @@ public final class SlowProvider implements HypervisorProvider {
         }
 
         @Override
+        public String providerName() {
+            return "slow";
+        }
+
+        @Override
         public String sourceId() {
             return "slow";
         }
