@@ -10,7 +10,7 @@ import java.util.List;
  * @param phase what the task is doing
  * @param plannedBytes what this phase has to deal with in all, as far as is known
  * @param doneBytes how much of it is dealt with: {@code readBytes + skippedBytes} of a backup
- * @param readBytes bytes read from the source: of a disk for a backup, of the repository for restore and verify
+ * @param readBytes bytes read from the source: of a disk for a backup; of the repository otherwise, decompressed for a restore
  * @param skippedBytes bytes that needed no reading, such as holes
  * @param storedBytes bytes written to the target: to the repository for a backup, to disks for a restore
  * @param disks the same for each disk, in the order of the job; empty where a task has none

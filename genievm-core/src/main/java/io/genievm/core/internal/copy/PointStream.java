@@ -198,7 +198,6 @@ public final class PointStream implements AutoCloseable {
             try {
                 source.fetch((int) (batch.place >>> 32), (int) batch.place, (int) batch.records[2], segment);
                 batch.usable = true;
-                control.meter().read((int) batch.records[2]);
                 fetched.add((int) batch.records[2]);
             } catch (GenieVmException e) {
                 if (!IndexView.isObjectProblem(e)) {
@@ -218,6 +217,7 @@ public final class PointStream implements AutoCloseable {
             } else {
                 fail(disk, chunk);
             }
+            control.meter().read(chunkSize);
         }
     }
 

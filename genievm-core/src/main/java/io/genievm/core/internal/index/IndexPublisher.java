@@ -53,17 +53,16 @@ public final class IndexPublisher {
      *
      * @param index what the session has stored
      * @param lengths number to length of the packs, which are durable
+     * @return how many entries the table has
      */
-    public void publish(SessionIndex index, Map<Integer, Integer> lengths) {
+    public int publish(SessionIndex index, Map<Integer, Integer> lengths) {
         EntryBuffer entries = index.collect(lengths::containsKey);
-        if (entries.size() == 0) {
-            return;
-        }
         put(
                 entries.copy(),
                 number -> new StoredTables.PackEntry(PackName.of(session, number), lengths.get(number)),
                 lengths.keySet());
         index.published(entries);
+        return entries.size();
     }
 
     /** Publishes a table for packs of committed sessions that have lost theirs; the entries are of no use afterwards. */

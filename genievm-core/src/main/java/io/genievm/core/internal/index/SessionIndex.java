@@ -82,11 +82,6 @@ public final class SessionIndex implements AutoCloseable {
         located += count;
     }
 
-    /** How many entries wait to be published. */
-    public synchronized int unpublished() {
-        return located;
-    }
-
     /** Copies the entries of some packs, in order. */
     EntryBuffer collect(IntPredicate packs) {
         EntryBuffer entries = new EntryBuffer(located);

@@ -74,17 +74,17 @@ public final class MapWriter {
             throw new IllegalStateException(open.size() + " pages have chunks that were planned and not read");
         }
         int height = MapPage.height(chunks);
+        if (height == 0) {
+            return null;
+        }
         for (int level = 1; level < height; level++) {
             while (upper.size() < level) {
                 upper.add(new TreeMap<>());
             }
             upper.get(level - 1).forEach(this::store);
         }
-        if (upper.size() < height) {
-            return null;
-        }
-        MapPage root = upper.size() == height ? upper.get(height - 1).get(0L) : null;
-        if (height == 0 || root == null) {
+        MapPage root = upper.size() < height ? null : upper.get(height - 1).get(0L);
+        if (root == null) {
             return null;
         }
         byte[] id = new byte[IdHasher.ID_BYTES];

@@ -42,9 +42,13 @@ final class PackWriter {
     private int uploads;
     private @Nullable Throwable failure;
 
-    /** Is told when a pack is durable, by the thread that put it. */
+    /** Is told what becomes of segments and packs. */
     interface Listener {
-        void durable(int pack, int length);
+        /** A segment has its place; told before its pack can become durable, with the writer's lock held. */
+        void placed(int pack, int offset, int length, SegmentType type, byte[] ids, int count);
+
+        /** A pack is durable; told by the thread that put it. */
+        void durable(int pack, int length, int entries);
     }
 
     /**
@@ -54,7 +58,7 @@ final class PackWriter {
      * @param session whose packs they are
      * @param memory bytes for packs that are being filled or put
      * @param maxSegment the most bytes of a segment
-     * @param listener is told when packs are durable
+     * @param listener is told where segments are and when packs are durable
      */
     PackWriter(RepositoryAccess access, SessionId session, long memory, int maxSegment, Listener listener) {
         this.access = access;
@@ -66,11 +70,8 @@ final class PackWriter {
         this.pool = new BufferPool(PIECE, (int) (2 * ((packSize + overrun) / PIECE + 1)));
     }
 
-    /** Where a segment was put. */
-    record Place(int pack, int offset) {}
-
     /** Appends a segment. */
-    Place append(byte[] bytes, int length, SegmentType type, byte[] ids, int count) {
+    void append(byte[] bytes, int length, SegmentType type, byte[] ids, int count) {
         synchronized (appendLock) {
             checkFailure();
             OpenPack pack = current;
@@ -80,13 +81,14 @@ final class PackWriter {
                 byte[] header = PackFormat.header(access.id(), pack.name);
                 write(pack, header, header.length);
             }
-            Place place = new Place(pack.name.number(), pack.length);
+            int offset = pack.length;
             write(pack, bytes, length);
-            pack.footer.add(place.offset, length, type, ids, count);
+            pack.footer.add(offset, length, type, ids, count);
+            pack.entries += count;
+            listener.placed(pack.name.number(), offset, length, type, ids, count);
             if (pack.length + pack.footer.length() >= packSize) {
                 seal();
             }
-            return place;
         }
     }
 
@@ -214,7 +216,7 @@ final class PackWriter {
                         Resource.named(key),
                         "the store says that " + key + " exists, whose name was drawn at random just now");
             }
-            listener.durable(pack.name.number(), pack.length);
+            listener.durable(pack.name.number(), pack.length, pack.entries);
         } catch (Throwable e) {
             synchronized (lock) {
                 if (failure == null) {
@@ -264,6 +266,7 @@ final class PackWriter {
         private final List<ByteBuffer> pieces = new ArrayList<>();
         private final PackFormat.FooterBuilder footer = new PackFormat.FooterBuilder();
         private int length;
+        private int entries;
 
         OpenPack(PackName name) {
             this.name = name;

@@ -68,6 +68,7 @@ public final class WriterSession implements AutoCloseable {
     private final Map<Integer, Integer> unpublishedPacks = new HashMap<>();
     private final Set<Integer> exposedPacks = new HashSet<>();
     private long unpublishedBytes;
+    private int unpublishedEntries;
     private int progress = -1;
     private volatile long lastProgress = System.nanoTime();
     private boolean manifestSent;
@@ -81,7 +82,7 @@ public final class WriterSession implements AutoCloseable {
         this.index = new SessionIndex(loadIndex(), access.workFiles());
         int maxSegment =
                 Segment.headerLength(MAX_PAGES) + Math.max(access.options().segmentSize(), SegmentType.MAX_PAGE_BYTES);
-        this.packs = new PackWriter(access, id, packMemory, maxSegment, this::packDurable);
+        this.packs = new PackWriter(access, id, packMemory, maxSegment, new PackEvents());
         this.pages = new PageSegments();
     }
 
@@ -165,9 +166,7 @@ public final class WriterSession implements AutoCloseable {
 
     /** Appends a segment whose entries the caller has claimed; {@code length} bytes of it are encoded. */
     public void append(SegmentBuilder segment, int length) {
-        PackWriter.Place place =
-                packs.append(segment.encoded(), length, segment.type(), segment.ids(), segment.count());
-        index.located(segment.ids(), segment.count(), place.pack(), place.offset(), length, segment.type());
+        packs.append(segment.encoded(), length, segment.type(), segment.ids(), segment.count());
     }
 
     /** Stores a map page unless it is stored already. */
@@ -282,14 +281,23 @@ public final class WriterSession implements AutoCloseable {
         return sessions;
     }
 
-    private void packDurable(int pack, int length) {
-        packBytes.add(length);
-        synchronized (publishLock) {
-            unpublishedPacks.put(pack, length);
-            unpublishedBytes += length;
-            if (unpublishedBytes >= PUBLISH_BYTES - access.options().packSize()
-                    || index.unpublished() >= PUBLISH_ENTRIES) {
-                publish();
+    private final class PackEvents implements PackWriter.Listener {
+        @Override
+        public void placed(int pack, int offset, int length, SegmentType type, byte[] ids, int count) {
+            index.located(ids, count, pack, offset, length, type);
+        }
+
+        @Override
+        public void durable(int pack, int length, int entries) {
+            packBytes.add(length);
+            synchronized (publishLock) {
+                unpublishedPacks.put(pack, length);
+                unpublishedBytes += length;
+                unpublishedEntries += entries;
+                if (unpublishedBytes >= PUBLISH_BYTES - access.options().packSize()
+                        || unpublishedEntries >= PUBLISH_ENTRIES) {
+                    publish();
+                }
             }
         }
     }
@@ -300,7 +308,15 @@ public final class WriterSession implements AutoCloseable {
         }
         // From the moment that the put begins others may see the table and rely on the packs, whatever its answer.
         exposedPacks.addAll(unpublishedPacks.keySet());
-        publisher.publish(index, Map.copyOf(unpublishedPacks));
+        int published = publisher.publish(index, Map.copyOf(unpublishedPacks));
+        if (published != unpublishedEntries) {
+            // An id that is in a pack and in no table would be a chunk that nobody finds.
+            throw new GenieVmException(
+                    ErrorCode.INTERNAL_ERROR,
+                    Resource.of(vm),
+                    "an index table has " + published + " entries for packs with " + unpublishedEntries);
+        }
+        unpublishedEntries = 0;
         unpublishedPacks.clear();
         unpublishedBytes = 0;
         showProgress();

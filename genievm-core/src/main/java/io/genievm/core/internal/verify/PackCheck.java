@@ -1,5 +1,6 @@
 package io.genievm.core.internal.verify;
 
+import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.UnsupportedFormatVersionException;
 import io.genievm.core.internal.format.Corruption;
@@ -144,6 +145,10 @@ final class PackCheck {
     }
 
     private void note(PackName name, GenieVmException e) {
+        if (e.code().equals(ErrorCode.NOT_FOUND)) {
+            // Its session gave up meanwhile; if anything needs it, the maps will tell.
+            return;
+        }
         if (!IndexView.isObjectProblem(e) && !(e instanceof UnsupportedFormatVersionException)) {
             throw e;
         }
