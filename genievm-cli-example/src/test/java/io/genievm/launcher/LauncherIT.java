@@ -41,15 +41,17 @@ class LauncherIT {
 
         for (int i = 0; i < 2; i++) {
             assertThat(run(cache, "vms", "--host", "images:" + vms, "--json")).isEqualTo(without);
-            assertThat(archives()).hasSize(1).allSatisfy(archive -> assertThat(archive.toFile())
-                    .isNotEmpty());
+            assertThat(archives())
+                    .hasSize(1)
+                    .allSatisfy(archive -> assertThat(archive.toFile()).isNotEmpty());
         }
     }
 
     @Test
     void theJvmHasNothingToSay() throws Exception {
         for (int i = 0; i < 2; i++) {
-            Result result = run(cache, "init", "--repo", directory.resolve("repository" + i).toString());
+            Result result = run(
+                    cache, "init", "--repo", directory.resolve("repository" + i).toString());
 
             assertThat(result.status()).as(result.err()).isZero();
             assertThat(result.out() + result.err())
@@ -77,9 +79,8 @@ class LauncherIT {
         Path err = Files.createTempFile(directory, "err", "");
         List<String> command = new ArrayList<>(List.of("../genievm"));
         command.addAll(List.of(arguments));
-        ProcessBuilder builder = new ProcessBuilder(command)
-                .redirectOutput(out.toFile())
-                .redirectError(err.toFile());
+        ProcessBuilder builder =
+                new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(err.toFile());
         builder.environment().keySet().removeIf(name -> name.startsWith("GENIEVM_") || name.startsWith("JAVA_"));
         builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
         builder.environment().put("GENIEVM_JAR", "target/genievm.jar");
