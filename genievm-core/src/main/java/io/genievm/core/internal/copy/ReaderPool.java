@@ -7,21 +7,23 @@ import io.genievm.api.hypervisor.DiskReader;
 import io.genievm.api.hypervisor.SnapshotDisk;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
+import java.util.concurrent.CopyOnWriteArrayList;
 
 /**
  * The open readers of one disk, within its limits. Whoever calls {@link #read} has been admitted by the {@link RunQueue},
  * so that there are never more calls at a time than {@link #concurrency}. Safe for use by several threads.
  */
 final class ReaderPool implements AutoCloseable {
+    private static final int MAX_SLOTS = 256;
+    private static final int ATTEMPTS = 3;
+
     private final SnapshotDisk disk;
     private final DiskLimits limits;
-    private final List<DiskReader> all = new ArrayList<>();
+    private final List<DiskReader> all = new CopyOnWriteArrayList<>();
     private final Deque<DiskReader> slots = new ArrayDeque<>();
-    private boolean closed;
+    private volatile boolean closed;
 
     ReaderPool(SnapshotDisk disk) {
         this.disk = disk;
@@ -33,60 +35,112 @@ final class ReaderPool implements AutoCloseable {
         return (int) Math.min(Integer.MAX_VALUE, (long) limits.readers() * limits.requestsPerReader());
     }
 
-    /** Fills a buffer, in requests that the limits allow. */
+    /** Fills a buffer, in requests that the limits allow; repeats with another reader what may pass. */
     void read(long offset, ByteBuffer target) {
-        DiskReader reader = take();
-        try {
-            int end = target.limit();
-            long at = offset;
-            while (target.position() < end) {
-                target.limit(Math.min(end, target.position() + limits.maxRequest()));
-                int length = target.remaining();
-                reader.read(at, target);
-                if (target.hasRemaining()) {
-                    throw new GenieVmException(
-                            ErrorCode.DRIVER_CONTRACT_BROKEN,
-                            "the driver's reader of disk '" + disk.id() + "' left " + target.remaining() + " of "
-                                    + length + " bytes unread");
+        int start = target.position();
+        int end = target.limit();
+        for (int attempt = 1; ; attempt++) {
+            DiskReader reader = take();
+            try {
+                target.limit(end).position(start);
+                read(reader, offset, target);
+                give(reader);
+                return;
+            } catch (GenieVmException e) {
+                discard(reader);
+                // Closed although the pool is not: another thread's read has failed on the same reader.
+                boolean mayPass = e.isRetryable() || e.code().equals(ErrorCode.CLOSED);
+                if (!mayPass || closed || attempt == ATTEMPTS) {
+                    throw e;
                 }
-                at += length;
             }
-        } finally {
-            give(reader);
         }
     }
 
+    private void read(DiskReader reader, long offset, ByteBuffer target) {
+        int end = target.limit();
+        long at = offset;
+        while (target.position() < end) {
+            target.limit(Math.min(end, target.position() + limits.maxRequest()));
+            int length = target.remaining();
+            reader.read(at, target);
+            if (target.hasRemaining()) {
+                throw new GenieVmException(
+                        ErrorCode.DRIVER_CONTRACT_BROKEN,
+                        "the driver's reader of disk '" + disk.id() + "' left " + target.remaining() + " of " + length
+                                + " bytes unread");
+            }
+            at += length;
+        }
+    }
+
+    private void discard(DiskReader reader) {
+        synchronized (this) {
+            all.remove(reader);
+            slots.removeIf(slot -> slot == reader);
+            notifyAll();
+        }
+        reader.close();
+    }
+
+    /** Breaks off reads under way; waits for none of them. */
     @Override
     public void close() {
-        List<DiskReader> readers;
-        synchronized (this) {
-            closed = true;
-            readers = List.copyOf(all);
-        }
-        readers.forEach(DiskReader::close);
+        closed = true;
+        all.forEach(DiskReader::close);
     }
 
-    private DiskReader take() {
-        synchronized (this) {
-            if (closed) {
-                throw new GenieVmException(ErrorCode.CLOSED, "the readers of disk '" + disk.id() + "' are closed");
-            }
-            @Nullable DiskReader free = slots.poll();
+    private synchronized DiskReader take() {
+        while (true) {
+            DiskReader free = slots.poll();
             if (free != null) {
                 return free;
             }
-            DiskReader reader = disk.openReader();
-            all.add(reader);
-            // A reader that takes several calls at a time stands in the queue as often.
-            int more = Math.min(limits.requestsPerReader(), 256) - 1;
-            for (int i = 0; i < more; i++) {
-                slots.add(reader);
+            try {
+                return open();
+            } catch (GenieVmException e) {
+                if (!e.code().equals(ErrorCode.BUSY) || all.isEmpty() || closed) {
+                    throw e;
+                }
+                awaitFree();
             }
-            return reader;
+        }
+    }
+
+    private DiskReader open() {
+        if (closed) {
+            throw new GenieVmException(ErrorCode.CLOSED, "the readers of disk '" + disk.id() + "' are closed");
+        }
+        DiskReader reader = disk.openReader();
+        all.add(reader);
+        if (closed) {
+            reader.close();
+        }
+        // A reader that takes several calls at a time stands in the queue as often.
+        int more = Math.min(limits.requestsPerReader(), MAX_SLOTS) - 1;
+        for (int i = 0; i < more; i++) {
+            slots.add(reader);
+        }
+        return reader;
+    }
+
+    /** Waits a moment for a reader; an interrupt is kept for whoever owns the thread. */
+    private void awaitFree() {
+        boolean interrupted = Thread.interrupted();
+        try {
+            wait(100);
+        } catch (InterruptedException e) {
+            interrupted = true;
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
         }
     }
 
     private synchronized void give(DiskReader reader) {
-        slots.push(reader);
+        if (all.contains(reader)) {
+            slots.push(reader);
+        }
+        notifyAll();
     }
 }

@@ -55,12 +55,7 @@ final class RunQueue {
             if (!left) {
                 return null;
             }
-            try {
-                wait(WAIT_MILLIS);
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                return null;
-            }
+            awaitRelease();
         }
         return null;
     }
@@ -69,6 +64,19 @@ final class RunQueue {
     synchronized void release(Run run) {
         active[run.disk.number]--;
         notifyAll();
+    }
+
+    /** Waits a moment; an interrupt is kept for whoever owns the thread, as it must not end the copy half-way. */
+    private void awaitRelease() {
+        boolean interrupted = Thread.interrupted();
+        try {
+            wait(WAIT_MILLIS);
+        } catch (InterruptedException e) {
+            interrupted = true;
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private Run runOf(DiskCopy disk) {

@@ -25,6 +25,7 @@ public final class MapWriter {
     private final byte[] pageId = new byte[IdHasher.ID_BYTES];
     private final Map<Long, OpenLeaf> open = new HashMap<>();
     private final List<TreeMap<Long, MapPage>> upper = new ArrayList<>();
+    private long known;
 
     /** Stores pages. */
     @FunctionalInterface
@@ -60,6 +61,7 @@ public final class MapWriter {
         int entry = (int) (first % MapPage.FAN_OUT);
         System.arraycopy(ids, 0, leaf.page.ids(), MapPage.offset(entry), count * IdHasher.ID_BYTES);
         leaf.missing -= count;
+        known += count;
         if (leaf.missing == 0) {
             open.remove(number);
             if (store(number, leaf.page)) {
@@ -70,8 +72,10 @@ public final class MapWriter {
 
     /** Ends the map and gives the id of its root, or {@code null} when all chunks are zero. */
     public synchronized byte @Nullable [] finish() {
-        if (!open.isEmpty()) {
-            throw new IllegalStateException(open.size() + " pages have chunks that were planned and not read");
+        long expected = planned.count(0, chunks);
+        if (known != expected || !open.isEmpty()) {
+            // A chunk left out would be restored as zeroes.
+            throw new IllegalStateException(known + " of " + expected + " planned chunks were read");
         }
         int height = MapPage.height(chunks);
         if (height == 0) {
