@@ -13,7 +13,8 @@ final class Text {
     private Text() {}
 
     static String line(Damage damage) {
-        StringBuilder line = new StringBuilder(damage.object()).append(": ").append(damage.message());
+        boolean named = damage.message().startsWith(damage.object());
+        StringBuilder line = new StringBuilder(named ? "" : damage.object() + ": ").append(damage.message());
         if (!damage.points().isEmpty()) {
             line.append("; point ")
                     .append(damage.points().stream().map(Object::toString).collect(Collectors.joining(", ")));

@@ -61,6 +61,10 @@ final class Program implements AutoCloseable {
     private static List<String> command(Path folder, String... arguments) {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        if (Runtime.version().feature() >= 22) {
+            // As the launcher does; without it the JVM complains of every native library on standard error.
+            command.add("--enable-native-access=ALL-UNNAMED");
+        }
         command.addAll(List.of("-Xmx256m", "-cp", folder + File.pathSeparator + System.getProperty("java.class.path")));
         command.add(Main.class.getName());
         command.addAll(List.of(arguments));
