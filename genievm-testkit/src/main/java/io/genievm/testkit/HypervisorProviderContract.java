@@ -137,8 +137,9 @@ public abstract class HypervisorProviderContract {
     }
 
     @Test
-    @DisplayName("connection: source id and capabilities stay the same, also for another connection")
+    @DisplayName("connection: provider, source id and capabilities stay the same, also for another connection")
     final void sourceIdIsStable() {
+        assertThat(connection.providerName()).isEqualTo(provider().name());
         assertThat(connection.sourceId()).hasSizeBetween(1, 255).isEqualTo(connection.sourceId());
         assertThat(connection.capabilities()).isEqualTo(connection.capabilities());
         try (HypervisorConnection other = provider().open(config())) {

@@ -56,9 +56,9 @@ final class ImagesSnapshot implements VmSnapshot, Scope.Part {
     }
 
     static ImagesSnapshot of(ImagesVm vm, SnapshotRequest request, Clock clock, Scope parent) {
+        Wanted.require(request.cancellation(), "the snapshot of VM '" + vm.id() + "'");
         requireDisks(vm, request.excludedDisks());
         for (ImagesVm.Image image : vm.images()) {
-            Wanted.require(request.cancellation(), "the snapshot of VM '" + vm.id() + "'");
             if (!request.excludedDisks().contains(image.id())) {
                 requireReadable(vm, image);
             }

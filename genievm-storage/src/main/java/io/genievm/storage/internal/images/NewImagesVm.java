@@ -177,9 +177,9 @@ final class NewImagesVm implements NewVm, Scope.Part {
     }
 
     private void makeFiles(Cancellation cancellation) throws IOException {
+        Wanted.require(cancellation, "the making of VM '" + id + "'");
         PrivateFiles.createFolder(folder);
         for (Map.Entry<DiskId, Long> disk : capacities.entrySet()) {
-            Wanted.require(cancellation, "the making of VM '" + id + "'");
             Path file = file(disk.getKey());
             PrivateFiles.create(file).close();
             // A channel can only grow a file by writing to it, which leaves a block that is no hole.

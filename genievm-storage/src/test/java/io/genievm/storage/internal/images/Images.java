@@ -2,6 +2,7 @@ package io.genievm.storage.internal.images;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.nio.charset.Charset;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
@@ -11,6 +12,13 @@ final class Images {
     private static final int BLOCK = 4096;
 
     private Images() {}
+
+    /** A name beyond ASCII, where this process's character set can write it. */
+    static String foreignName() {
+        String name = "\u00fcml\u00e4ut and space";
+        String charset = System.getProperty("sun.jnu.encoding", "UTF-8");
+        return Charset.forName(charset).newEncoder().canEncode(name) ? name : "umlaut and space";
+    }
 
     static byte[] random(int length) {
         byte[] bytes = new byte[length];

@@ -32,11 +32,26 @@ class ImagesProviderContractTest extends HypervisorProviderContract {
         KnownVm vm = new KnownVm(
                 "web",
                 Map.of(
-                        "empty", new byte[0],
-                        "one", new byte[] {1},
-                        "zeroes", new byte[100_000],
-                        "root.raw", Images.withHoles(3_000_001),
-                        "\u00e4 b", Images.random(65_537)));
+                        "empty",
+                        new byte[0],
+                        "one",
+                        new byte[] {1},
+                        "511",
+                        Images.random(511),
+                        "512",
+                        Images.random(512),
+                        "65535",
+                        Images.random(65_535),
+                        "65536",
+                        Images.random(65_536),
+                        "65537",
+                        Images.random(65_537),
+                        "zeroes",
+                        new byte[100_000],
+                        "root.raw",
+                        Images.withHoles(3_000_001),
+                        Images.foreignName(),
+                        Images.withHoles(65_537)));
         try {
             Path folder = Files.createDirectory(directory.resolve("web"));
             Files.createDirectory(directory.resolve("another"));

@@ -29,9 +29,13 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.FileTime;
 import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -88,6 +92,17 @@ class ImagesSnapshotTest {
                 changed(snapshot.disks().get(0));
             }
         }
+    }
+
+    @Test
+    void anImageWrittenAMomentAgoIsLookedAtAgainATickLater() {
+        assertThat(looksAtImage(Clock.systemUTC())).isEqualTo(2);
+        assertThat(looksAtImage(Clock.offset(Clock.systemUTC(), Duration.ofSeconds(2))))
+                .as("of an image that is older")
+                .isEqualTo(1);
+        assertThat(looksAtImage(Clock.fixed(Instant.EPOCH, ZoneOffset.UTC)))
+                .as("by a clock that is behind")
+                .isEqualTo(2);
     }
 
     @Test
@@ -274,6 +289,22 @@ class ImagesSnapshotTest {
 
     private static SnapshotRequest.Builder request() {
         return SnapshotRequest.builder(new RepositoryId("0".repeat(32)), new SessionId("1".repeat(32)));
+    }
+
+    /** Counts the looks at the image's state when a snapshot begins, which are those after it was opened. */
+    private int looksAtImage(Clock clock) {
+        AtomicInteger looks = new AtomicInteger();
+        Path watched = FaultyFileSystem.over(directory);
+        FaultyFileSystem.inject(watched, (operation, path) -> {
+            if (path.equals(image)) {
+                looks.set(operation == Operation.LOOK ? looks.get() + 1 : 0);
+            }
+        });
+        try (HypervisorConnection other = ImagesProvider.open(watched, clock);
+                VmSnapshot snapshot = begin(other)) {
+            assertThat(snapshot.disks()).hasSize(1);
+            return looks.get();
+        }
     }
 
     private static String changed(SnapshotDisk disk) {
