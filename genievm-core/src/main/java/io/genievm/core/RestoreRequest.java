@@ -99,7 +99,8 @@ public final class RestoreRequest {
      * @param options what only the driver knows
      * @since 0.1
      */
-    public record VmTarget(HypervisorConnection connection, String name, Map<String, String> options) implements Target {
+    public record VmTarget(HypervisorConnection connection, String name, Map<String, String> options)
+            implements Target {
         /**
          * Copies the options.
          *

@@ -26,6 +26,7 @@ import io.genievm.core.internal.plan.ChunkBitmap;
 import io.genievm.core.internal.repository.MapWriter;
 import io.genievm.core.internal.repository.ParentMaps;
 import io.genievm.core.internal.repository.PointCatalog;
+import io.genievm.core.internal.repository.PointCommit;
 import io.genievm.core.internal.repository.RepositoryAccess;
 import io.genievm.core.internal.repository.WriterSession;
 import io.genievm.core.internal.task.TaskControl;
@@ -33,7 +34,6 @@ import io.genievm.core.internal.task.Workers;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.BitSet;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -215,7 +215,11 @@ public final class BackupTask {
                 control.checkpoint();
                 ChunkBitmap planned = plan(disk);
                 DiffCounter counter = new DiffCounter(
-                        parentMaps, disk.id(), planned.chunks(), disk.capacity(), access.options().chunkSize());
+                        parentMaps,
+                        disk.id(),
+                        planned.chunks(),
+                        disk.capacity(),
+                        access.options().chunkSize());
                 DiskCopy copy = new DiskCopy(
                         disks.size(),
                         disk,
@@ -230,8 +234,8 @@ public final class BackupTask {
             }
             RunQueue queue = new RunQueue(disks, runChunks);
             workers.run(stop -> {
-                try (CopyWorker worker = new CopyWorker(
-                        control, session, queue, disks, access.options(), runChunks, request.codec())) {
+                try (CopyWorker worker =
+                        new CopyWorker(control, session, queue, disks, access.options(), runChunks, request.codec())) {
                     worker.run(stop);
                 }
             });
@@ -244,7 +248,8 @@ public final class BackupTask {
         List<CopiedDisk> copied = new ArrayList<>();
         for (DiskCopy copy : disks) {
             boolean consistent = confirm(copy.disk, lastAttempt);
-            copied.add(new CopiedDisk(copy, copy.map.finish(), counters.get(copy.number).finish(), consistent));
+            copied.add(new CopiedDisk(
+                    copy, copy.map.finish(), counters.get(copy.number).finish(), consistent));
         }
         return copied;
     }
@@ -252,8 +257,8 @@ public final class BackupTask {
     private ChunkBitmap plan(SnapshotDisk disk) {
         int chunkSize = access.options().chunkSize();
         try (ExtentCursor allocated = disk.allocated()) {
-            ChunkBitmap planned = ChunkBitmap.of(
-                    allocated, disk.capacity(), chunkSize, Resource.of(request.vm(), disk.id()));
+            ChunkBitmap planned =
+                    ChunkBitmap.of(allocated, disk.capacity(), chunkSize, Resource.of(request.vm(), disk.id()));
             int alignment = disk.limits().alignment();
             if (alignment > chunkSize) {
                 planned.widen(alignment / chunkSize);
@@ -295,7 +300,7 @@ public final class BackupTask {
             Instant created,
             List<CopiedDisk> disks) {
         control.meter().enter(TaskPhase.COMMIT);
-        WriterSession.Outcome outcome;
+        PointCommit.Outcome outcome;
         Manifest manifest;
         try {
             session.finishData();
@@ -312,7 +317,7 @@ public final class BackupTask {
             }
             throw e;
         }
-        if (outcome == WriterSession.Outcome.FENCED) {
+        if (outcome == PointCommit.Outcome.FENCED) {
             GenieVmException fenced = new GenieVmException(
                     ErrorCode.FENCED, Resource.of(request.vm()), "session " + session.id() + " was fenced");
             abandon(snapshot, fenced);
@@ -389,8 +394,8 @@ public final class BackupTask {
             return warnings;
         }
         List<Warning> kept = new ArrayList<>(warnings.subList(0, MAX_WARNINGS - 1));
-        kept.add(new Warning(
-                "WARNINGS_OMITTED", null, (warnings.size() - kept.size()) + " more warnings are not kept"));
+        kept.add(
+                new Warning("WARNINGS_OMITTED", null, (warnings.size() - kept.size()) + " more warnings are not kept"));
         return kept;
     }
 
@@ -426,37 +431,4 @@ public final class BackupTask {
     }
 
     private record CopiedDisk(DiskCopy copy, byte @Nullable [] root, long changedBytes, boolean consistent) {}
-
-    /** Counts the bytes of chunks that differ from the parent's, page by page. */
-    private static final class DiffCounter implements MapWriter.LeafListener {
-        private final ParentMaps parents;
-        private final DiskId disk;
-        private final long chunks;
-        private final long capacity;
-        private final int chunkSize;
-        private final BitSet seen = new BitSet();
-        private long changed;
-
-        DiffCounter(ParentMaps parents, DiskId disk, long chunks, long capacity, int chunkSize) {
-            this.parents = parents;
-            this.disk = disk;
-            this.chunks = chunks;
-            this.capacity = capacity;
-            this.chunkSize = chunkSize;
-        }
-
-        @Override
-        public void leaf(long number, MapPage page) {
-            seen.set((int) number);
-            changed += parents.countDifferent(disk, number, page);
-        }
-
-        long finish() {
-            int leaves = (int) ((chunks + MapPage.FAN_OUT - 1) / MapPage.FAN_OUT);
-            for (int leaf = seen.nextClearBit(0); leaf < leaves; leaf = seen.nextClearBit(leaf + 1)) {
-                changed += parents.countDifferent(disk, leaf, null);
-            }
-            return Math.min(changed * chunkSize, capacity);
-        }
-    }
 }

@@ -3,6 +3,7 @@ package io.genievm.core.internal.copy;
 import io.genievm.api.CorruptDataException;
 import io.genievm.api.GenieVmException;
 import io.genievm.core.Damage;
+import io.genievm.core.internal.format.Corruption;
 import io.genievm.core.internal.format.IdHasher;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.format.MapPage;
@@ -103,8 +104,7 @@ public final class PointStream implements AutoCloseable {
     }
 
     private IndexView loadIndex() {
-        return IndexView.load(
-                access.store(), access.id(), access.workFiles(), List.of(), IndexView.Adoption.ALL);
+        return IndexView.load(access.store(), access.id(), access.workFiles(), List.of(), IndexView.Adoption.ALL);
     }
 
     /** Reads the index anew, once: a collector may have moved what is missing. */
@@ -200,7 +200,7 @@ public final class PointStream implements AutoCloseable {
                 batch.usable = true;
                 fetched.add((int) batch.records[2]);
             } catch (GenieVmException e) {
-                if (!IndexView.isObjectProblem(e)) {
+                if (!Corruption.isObjectProblem(e)) {
                     throw e;
                 }
                 batch.usable = false;
@@ -271,8 +271,7 @@ public final class PointStream implements AutoCloseable {
         void chunk(int disk, long chunk) {
             Manifest.Disk description = disks.get(disk);
             try {
-                MapPage page =
-                        maps.leaf(description.root(), description.chunks(chunkSize), chunk / MapPage.FAN_OUT);
+                MapPage page = maps.leaf(description.root(), description.chunks(chunkSize), chunk / MapPage.FAN_OUT);
                 if (page != null) {
                     deliver(disk, chunk, page.ids(), MapPage.offset((int) (chunk % MapPage.FAN_OUT)));
                 }
@@ -305,13 +304,12 @@ public final class PointStream implements AutoCloseable {
                         open = place;
                     }
                     if (segment.checkEntry(location.position(), ids, idOffset)) {
-                        consumer.chunk(
-                                disk, chunk, segment.content(), segment.contentOffset(location.position()));
+                        consumer.chunk(disk, chunk, segment.content(), segment.contentOffset(location.position()));
                         return;
                     }
                     message = object + " holds something else at " + location.offset() + " than the index says";
                 } catch (GenieVmException e) {
-                    if (!IndexView.isObjectProblem(e)) {
+                    if (!Corruption.isObjectProblem(e)) {
                         throw e;
                     }
                     message = e.getMessage();

@@ -25,7 +25,8 @@ interface RestoreTarget extends AutoCloseable {
     List<Path> files();
 
     /** The VM that was made. */
-    @Nullable VmId vm();
+    @Nullable
+    VmId vm();
 
     @Override
     void close();

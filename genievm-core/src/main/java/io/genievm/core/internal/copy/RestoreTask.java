@@ -67,7 +67,9 @@ public final class RestoreTask {
             String rest = target.complete(damaged);
             if (!damage.isEmpty()) {
                 throw new DamagedPointException(
-                        Resource.of(manifest.vm(), disks.get(damaged.iterator().next()).id()),
+                        Resource.of(
+                                manifest.vm(),
+                                disks.get(damaged.iterator().next()).id()),
                         describe(manifest, damage) + "; " + rest,
                         damage);
             }
@@ -135,18 +137,17 @@ public final class RestoreTask {
         if (request.target() instanceof RestoreRequest.FolderTarget folder) {
             return new FolderTarget(folder.directory(), disks);
         }
-        return new VmTarget(
-                (RestoreRequest.VmTarget) request.target(), manifest, disks, new Cancellation() {
-                    @Override
-                    public boolean isCancelled() {
-                        return control.isCancelled();
-                    }
+        return new VmTarget((RestoreRequest.VmTarget) request.target(), manifest, disks, new Cancellation() {
+            @Override
+            public boolean isCancelled() {
+                return control.isCancelled();
+            }
 
-                    @Override
-                    public void onCancel(Runnable action) {
-                        control.onCancel(action);
-                    }
-                });
+            @Override
+            public void onCancel(Runnable action) {
+                control.onCancel(action);
+            }
+        });
     }
 
     private List<Damage> copy(Manifest manifest, List<Manifest.Disk> disks, RestoreTarget target) {
@@ -197,9 +198,7 @@ public final class RestoreTask {
                 .map(each -> {
                     Extent extent = each.extent();
                     return "disk '" + each.disk() + "'"
-                            + (extent == null
-                                    ? ""
-                                    : " bytes " + extent.offset() + " to " + (extent.end() - 1))
+                            + (extent == null ? "" : " bytes " + extent.offset() + " to " + (extent.end() - 1))
                             + " (" + each.message() + ")";
                 })
                 .collect(Collectors.joining(", "));

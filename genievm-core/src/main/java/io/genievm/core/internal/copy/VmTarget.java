@@ -21,11 +21,7 @@ final class VmTarget implements RestoreTarget {
     private final VmCreation.NewVm created;
     private @Nullable VmId vm;
 
-    VmTarget(
-            RestoreRequest.VmTarget target,
-            Manifest manifest,
-            List<Manifest.Disk> disks,
-            Cancellation cancellation) {
+    VmTarget(RestoreRequest.VmTarget target, Manifest manifest, List<Manifest.Disk> disks, Cancellation cancellation) {
         VmCreation creation = target.connection()
                 .ability(VmCreation.class)
                 .orElseThrow(() -> new GenieVmException(

@@ -139,8 +139,7 @@ public final class Engine implements AutoCloseable {
 
     private Repository register(BlobStore store, RepositoryParameters parameters) {
         OpenRepository repository = new OpenRepository(
-                this,
-                new RepositoryAccess(store, parameters, workFiles, executor, clock, memoryBudget, parallelism));
+                this, new RepositoryAccess(store, parameters, workFiles, executor, clock, memoryBudget, parallelism));
         synchronized (this) {
             checkOpen();
             open.add(repository);

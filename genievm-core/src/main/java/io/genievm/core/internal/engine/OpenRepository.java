@@ -101,8 +101,7 @@ final class OpenRepository implements Repository {
 
     @Override
     public TaskHandle<RestoreReport> restore(RestoreRequest request) {
-        return start(
-                "restore of '" + request.vm() + "'", control -> new RestoreTask(access, request, control).run());
+        return start("restore of '" + request.vm() + "'", control -> new RestoreTask(access, request, control).run());
     }
 
     @Override

@@ -1,6 +1,8 @@
 package io.genievm.core.internal.format;
 
 import io.genievm.api.CorruptDataException;
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
 import io.genievm.api.UnsupportedFormatVersionException;
 import org.jspecify.annotations.Nullable;
@@ -17,6 +19,11 @@ public final class Corruption {
     /** An object that breaks the format, with the parser's exception. */
     public static CorruptDataException in(String key, String what, @Nullable Throwable cause) {
         return new CorruptDataException(Resource.named(key), key + " is damaged: " + what, cause);
+    }
+
+    /** Whether an exception tells of one object that is bad or gone, rather than of a store that does not work. */
+    public static boolean isObjectProblem(GenieVmException e) {
+        return e instanceof CorruptDataException || e.code().equals(ErrorCode.NOT_FOUND);
     }
 
     /** Checks the version field that every kind of object has. */

@@ -2,6 +2,7 @@ package io.genievm.core.internal.index;
 
 import io.genievm.core.internal.format.IdHasher;
 import io.genievm.core.internal.format.SegmentType;
+import io.genievm.core.internal.work.HeapSort;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 
@@ -57,16 +58,25 @@ public final class EntryBuffer {
         size = 0;
     }
 
-    /** Heap sort: in place, nothing allocated, no bad case. */
+    /** Sorts the entries. */
     void sort() {
-        byte[] swap = new byte[ENTRY];
-        for (int i = size / 2 - 1; i >= 0; i--) {
-            sink(i, size, swap);
-        }
-        for (int end = size - 1; end > 0; end--) {
-            swap(0, end, swap);
-            sink(0, end, swap);
-        }
+        byte[] spare = new byte[ENTRY];
+        HeapSort.sort(
+                new HeapSort.Records() {
+                    @Override
+                    public int compare(int a, int b) {
+                        return Arrays.compareUnsigned(
+                                entries, a * ENTRY, (a + 1) * ENTRY, entries, b * ENTRY, (b + 1) * ENTRY);
+                    }
+
+                    @Override
+                    public void swap(int a, int b) {
+                        System.arraycopy(entries, a * ENTRY, spare, 0, ENTRY);
+                        System.arraycopy(entries, b * ENTRY, entries, a * ENTRY, ENTRY);
+                        System.arraycopy(spare, 0, entries, b * ENTRY, ENTRY);
+                    }
+                },
+                size);
     }
 
     private byte[] room() {
@@ -74,33 +84,5 @@ public final class EntryBuffer {
             entries = Arrays.copyOf(entries, 2 * entries.length);
         }
         return entries;
-    }
-
-    private void sink(int start, int n, byte[] swap) {
-        int parent = start;
-        while (true) {
-            int child = 2 * parent + 1;
-            if (child >= n) {
-                return;
-            }
-            if (child + 1 < n && compare(child, child + 1) < 0) {
-                child++;
-            }
-            if (compare(parent, child) >= 0) {
-                return;
-            }
-            swap(parent, child, swap);
-            parent = child;
-        }
-    }
-
-    private int compare(int a, int b) {
-        return Arrays.compareUnsigned(entries, a * ENTRY, (a + 1) * ENTRY, entries, b * ENTRY, (b + 1) * ENTRY);
-    }
-
-    private void swap(int a, int b, byte[] swap) {
-        System.arraycopy(entries, a * ENTRY, swap, 0, ENTRY);
-        System.arraycopy(entries, b * ENTRY, entries, a * ENTRY, ENTRY);
-        System.arraycopy(swap, 0, entries, b * ENTRY, ENTRY);
     }
 }

@@ -72,10 +72,7 @@ public final class IndexPublisher {
         for (int i = 0; i < entries.size(); i++) {
             numbers.add(view.getInt(i * EntryBuffer.ENTRY + IdHasher.ID_BYTES));
         }
-        put(
-                entries,
-                number -> new StoredTables.PackEntry(packs.name(number), (int) packs.length(number)),
-                numbers);
+        put(entries, number -> new StoredTables.PackEntry(packs.name(number), (int) packs.length(number)), numbers);
     }
 
     /** Puts a table of entries, whose packs are replaced by positions among the packs of the table. */
@@ -93,8 +90,7 @@ public final class IndexPublisher {
             int at = i * EntryBuffer.ENTRY + IdHasher.ID_BYTES;
             view.putInt(at, positions.get(view.getInt(at)));
         }
-        IndexTableFormat.Header header =
-                new IndexTableFormat.Header(session, count, packs.size(), entries.size());
+        IndexTableFormat.Header header = new IndexTableFormat.Header(session, count, packs.size(), entries.size());
         String key = ObjectKeys.index(session, count);
         entries.sort();
         try (WorkFile file = tables.write(header, packs, entries)) {

@@ -1,6 +1,5 @@
 package io.genievm.core.internal.index;
 
-import io.genievm.api.CorruptDataException;
 import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.RepositoryId;
@@ -8,6 +7,7 @@ import io.genievm.api.SessionId;
 import io.genievm.api.store.BlobCursor;
 import io.genievm.api.store.BlobEntry;
 import io.genievm.api.store.BlobStore;
+import io.genievm.core.internal.format.Corruption;
 import io.genievm.core.internal.format.IdHasher;
 import io.genievm.core.internal.format.ObjectKeys;
 import io.genievm.core.internal.format.PackFormat;
@@ -140,13 +140,8 @@ public final class IndexView implements AutoCloseable {
         tables.forEach(LocalTable::close);
     }
 
-    /** Whether an exception tells of one bad object, rather than of a store that does not work. */
-    public static boolean isObjectProblem(GenieVmException e) {
-        return e instanceof CorruptDataException || e.code().equals(ErrorCode.NOT_FOUND);
-    }
-
     private static void noteOrThrow(String key, GenieVmException e, List<Problem> problems) {
-        if (!isObjectProblem(e)) {
+        if (!Corruption.isObjectProblem(e)) {
             throw e;
         }
         // Not found: merged away by a collector meanwhile; what replaced it, or the footers, say the same.

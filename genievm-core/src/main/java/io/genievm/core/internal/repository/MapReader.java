@@ -188,8 +188,7 @@ public final class MapReader implements AutoCloseable {
         for (int copy = 0; index.findCopy(ids, idOffset, copy, scratch, location); copy++) {
             try {
                 open(location);
-                if (segment.type() == SegmentType.PAGES
-                        && segment.checkEntry(location.position(), ids, idOffset)) {
+                if (segment.type() == SegmentType.PAGES && segment.checkEntry(location.position(), ids, idOffset)) {
                     return MapPage.decode(
                             source.key(location.pack()),
                             ByteBuffer.wrap(
@@ -200,7 +199,7 @@ public final class MapReader implements AutoCloseable {
                 }
                 failure = Corruption.in(source.key(location.pack()), "a map page does not have its hash");
             } catch (GenieVmException e) {
-                if (!IndexView.isObjectProblem(e)) {
+                if (!Corruption.isObjectProblem(e)) {
                     throw e;
                 }
                 failure = Corruption.in(source.key(location.pack()), e.getMessage(), e);

@@ -108,10 +108,8 @@ public final class MapWriter {
         while (upper.size() < level) {
             upper.add(new TreeMap<>());
         }
-        MapPage parent =
-                upper.get(level - 1).computeIfAbsent(number / MapPage.FAN_OUT, any -> new MapPage(level));
-        System.arraycopy(
-                pageId, 0, parent.ids(), MapPage.offset((int) (number % MapPage.FAN_OUT)), IdHasher.ID_BYTES);
+        MapPage parent = upper.get(level - 1).computeIfAbsent(number / MapPage.FAN_OUT, any -> new MapPage(level));
+        System.arraycopy(pageId, 0, parent.ids(), MapPage.offset((int) (number % MapPage.FAN_OUT)), IdHasher.ID_BYTES);
         return true;
     }
 

@@ -2,6 +2,7 @@ package io.genievm.core.internal.repository;
 
 import io.genievm.api.DiskId;
 import io.genievm.api.GenieVmException;
+import io.genievm.core.internal.format.Corruption;
 import io.genievm.core.internal.format.IdHasher;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.format.MapPage;
@@ -61,7 +62,7 @@ public final class ParentMaps implements AutoCloseable {
         try {
             return reader.leaf(disk.root(), disk.chunks(chunkSize), number);
         } catch (GenieVmException e) {
-            if (!IndexView.isObjectProblem(e)) {
+            if (!Corruption.isObjectProblem(e)) {
                 throw e;
             }
             // A damaged parent is verify's news; here it only means that nothing can be compared with it.

@@ -26,7 +26,8 @@ record PlansInForce(List<String> condemned) {
         Set<String> plans = new TreeSet<>();
         try (BlobCursor cursor = access.store().list(ObjectKeys.COLLECTIONS)) {
             while (cursor.next()) {
-                ObjectKeys.CollectionKey key = ObjectKeys.parseCollection(cursor.entry().key());
+                ObjectKeys.CollectionKey key =
+                        ObjectKeys.parseCollection(cursor.entry().key());
                 if (key != null && !key.verdict()) {
                     plans.add(key.id());
                 }
@@ -45,7 +46,8 @@ record PlansInForce(List<String> condemned) {
         byte[] verdict = getOrNull(access.store(), verdictKey);
         if (verdict != null) {
             try {
-                return CollectionPlan.decodeVerdict(verdictKey, access.id(), verdict).packs();
+                return CollectionPlan.decodeVerdict(verdictKey, access.id(), verdict)
+                        .packs();
             } catch (CorruptDataException e) {
                 // What the plan condemns includes what any verdict on it can delete.
             }

@@ -11,10 +11,10 @@ import io.genievm.api.store.BlobCursor;
 import io.genievm.api.store.BlobEntry;
 import io.genievm.api.store.BlobStore;
 import io.genievm.core.Damage;
+import io.genievm.core.internal.format.Corruption;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.format.ObjectKeys;
 import io.genievm.core.internal.format.Witness;
-import io.genievm.core.internal.index.IndexView;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
@@ -89,8 +89,7 @@ public record PointCatalog(List<Manifest> points, List<LostPoint> lost) {
     private GenieVmException missing(SessionId id) {
         for (LostPoint point : lost) {
             if (point.session.equals(id)) {
-                return new CorruptDataException(
-                        Resource.named(point.key), point.message, null);
+                return new CorruptDataException(Resource.named(point.key), point.message, null);
             }
         }
         return new GenieVmException(ErrorCode.NOT_FOUND, "there is no restore point " + id);
@@ -118,7 +117,7 @@ public record PointCatalog(List<Manifest> points, List<LostPoint> lost) {
             } catch (UnsupportedFormatVersionException e) {
                 lost.add(lost(access, key, e.getMessage(), witnesses));
             } catch (GenieVmException e) {
-                if (!IndexView.isObjectProblem(e)) {
+                if (!Corruption.isObjectProblem(e)) {
                     throw e;
                 }
                 if (!e.code().equals(ErrorCode.NOT_FOUND)) {
@@ -129,7 +128,11 @@ public record PointCatalog(List<Manifest> points, List<LostPoint> lost) {
         for (String witness : witnesses.keySet()) {
             ObjectKeys.PointKey key = ObjectKeys.parsePoint(witness);
             if (key != null && !seen.contains(witness) && isLost(store, key)) {
-                lost.add(lost(access, key, key.point() + " is missing or empty, and " + witness + " says it was there", witnesses));
+                lost.add(lost(
+                        access,
+                        key,
+                        key.point() + " is missing or empty, and " + witness + " says it was there",
+                        witnesses));
             }
         }
         points.sort(ORDER);
@@ -149,7 +152,7 @@ public record PointCatalog(List<Manifest> points, List<LostPoint> lost) {
                 byte[] bytes = access.store().getAll(key.witness(), Manifest.MAX_BYTES);
                 sequence = Witness.decode(key.witness(), access.id(), bytes).sequence();
             } catch (GenieVmException e) {
-                if (!IndexView.isObjectProblem(e)) {
+                if (!Corruption.isObjectProblem(e)) {
                     throw e;
                 }
             }

@@ -37,8 +37,7 @@ public final class SegmentSource {
         PackName name = packs.name(pack);
         String place = name.key();
         if (length <= 0 || length > segment.maxLength() || (long) offset + length > packs.length(pack)) {
-            throw Corruption.in(
-                    place, "the index has a segment of " + length + " bytes at " + offset + " in it");
+            throw Corruption.in(place, "the index has a segment of " + length + " bytes at " + offset + " in it");
         }
         access.store().get(place, offset, ByteBuffer.wrap(segment.buffer(length), 0, length));
         segment.open(place, length);

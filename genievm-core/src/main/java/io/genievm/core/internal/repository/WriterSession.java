@@ -1,6 +1,5 @@
 package io.genievm.core.internal.repository;
 
-import io.genievm.api.CorruptDataException;
 import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
@@ -20,7 +19,6 @@ import io.genievm.core.internal.format.Segment;
 import io.genievm.core.internal.format.SegmentBuilder;
 import io.genievm.core.internal.format.SegmentType;
 import io.genievm.core.internal.format.SessionRecord;
-import io.genievm.core.internal.format.Witness;
 import io.genievm.core.internal.index.EntryBuffer;
 import io.genievm.core.internal.index.IndexPublisher;
 import io.genievm.core.internal.index.IndexView;
@@ -32,7 +30,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.HexFormat;
@@ -40,7 +37,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -63,6 +59,7 @@ public final class WriterSession implements AutoCloseable {
     private final IndexPublisher publisher;
     private final PackWriter packs;
     private final PageSegments pages;
+    private final PointCommit commit;
     private final LongAdder packBytes = new LongAdder();
     private final Object publishLock = new Object();
     private final Map<Integer, Integer> unpublishedPacks = new HashMap<>();
@@ -71,7 +68,6 @@ public final class WriterSession implements AutoCloseable {
     private int unpublishedEntries;
     private int progress = -1;
     private volatile long lastProgress = System.nanoTime();
-    private boolean manifestSent;
 
     private WriterSession(RepositoryAccess access, VmId vm, SessionId id, long packMemory) {
         this.access = access;
@@ -84,6 +80,7 @@ public final class WriterSession implements AutoCloseable {
                 Segment.headerLength(MAX_PAGES) + Math.max(access.options().segmentSize(), SegmentType.MAX_PAGE_BYTES);
         this.packs = new PackWriter(access, id, packMemory, maxSegment, new PackEvents());
         this.pages = new PageSegments();
+        this.commit = new PointCommit(access);
     }
 
     /**
@@ -97,7 +94,7 @@ public final class WriterSession implements AutoCloseable {
         byte[] random = new byte[16];
         new SecureRandom().nextBytes(random);
         SessionId id = new SessionId(HexFormat.of().formatHex(random));
-        tidy(access, vm);
+        new PointCommit(access).tidy(vm);
         String key = ObjectKeys.session(vm, id);
         SessionRecord announcement = new SessionRecord(
                 access.id(),
@@ -183,16 +180,8 @@ public final class WriterSession implements AutoCloseable {
         }
     }
 
-    /** What became of a commit. */
-    public enum Outcome {
-        /** The point is there. */
-        COMMITTED,
-        /** Somebody has fenced the session; nothing of it will ever be listed. */
-        FENCED
-    }
-
-    /** Commits: rule 6. When this throws with {@link #isOutcomeKnown} false, nobody knows whether there is a point. */
-    public Outcome commit(Manifest manifest) {
+    /** Commits (rules 6 and 7). When this throws with {@link #isOutcomeKnown} false, nobody knows whether there is a point. */
+    public PointCommit.Outcome commit(Manifest manifest) {
         byte[] bytes = manifest.encode(access.options().chunkSize());
         if (bytes.length > Manifest.MAX_BYTES) {
             throw new GenieVmException(
@@ -200,14 +189,11 @@ public final class WriterSession implements AutoCloseable {
                     Resource.of(vm),
                     "the manifest would have " + bytes.length + " bytes; allowed are " + Manifest.MAX_BYTES);
         }
-        String key = ObjectKeys.point(vm, id);
-        manifestSent = true;
-        Outcome outcome = putOnce(key, bytes);
-        manifestSent = outcome != Outcome.FENCED;
-        packBytes.add(bytes.length);
-        if (outcome == Outcome.COMMITTED) {
+        PointCommit.Outcome outcome = commit.put(manifest, bytes);
+        if (outcome == PointCommit.Outcome.COMMITTED) {
+            packBytes.add(bytes.length);
             try {
-                putWitness(access, manifest, bytes);
+                commit.putWitness(manifest, bytes);
                 end();
             } catch (GenieVmException e) {
                 // The point is there; the session object stays, so that whoever comes next puts the witness.
@@ -219,13 +205,13 @@ public final class WriterSession implements AutoCloseable {
 
     /** Whether it is known that there is no point of this session. */
     public boolean isOutcomeKnown() {
-        return !manifestSent;
+        return !commit.mayBeListed();
     }
 
     /** Gives up: rule 8. Failures are added to the reason as suppressed. */
     public void giveUp(Throwable reason) {
         packs.abort();
-        if (manifestSent) {
+        if (commit.mayBeListed()) {
             return;
         }
         for (int pack = 0; pack < packs.packs(); pack++) {
@@ -331,106 +317,11 @@ public final class WriterSession implements AutoCloseable {
         progress++;
     }
 
-    private Outcome putOnce(String key, byte[] bytes) {
-        try {
-            if (store.put(key, BlobContent.of(bytes)) == PutOutcome.CREATED) {
-                return Outcome.COMMITTED;
-            }
-        } catch (GenieVmException e) {
-            if (e.code().equals(ErrorCode.NO_SPACE)
-                    || e.code().equals(ErrorCode.LIMIT_EXCEEDED)
-                    || e.code().equals(ErrorCode.UNSUPPORTED)) {
-                // The store's contract: it was not created and never will be.
-                manifestSent = false;
-                throw e;
-            }
-            LOG.warn("the answer to the put of {} is unknown; looking at what is there", key, e);
-        }
-        for (int attempt = 0; ; attempt++) {
-            byte[] found = findPoint(key);
-            if (found != null) {
-                return judge(key, found, bytes);
-            }
-            if (attempt == 3) {
-                throw new GenieVmException(
-                        ErrorCode.STORE_CONTRACT_BROKEN,
-                        Resource.named(key),
-                        "the store neither creates " + key + " nor shows one that exists");
-            }
-            store.put(key, BlobContent.of(new byte[0]));
-        }
-    }
-
-    private byte @Nullable [] findPoint(String key) {
-        try {
-            return store.getAll(key, Manifest.MAX_BYTES);
-        } catch (GenieVmException e) {
-            if (e.code().equals(ErrorCode.NOT_FOUND)) {
-                return null;
-            }
-            throw e;
-        }
-    }
-
-    private static Outcome judge(String key, byte[] found, byte[] own) {
-        if (found.length == 0) {
-            return Outcome.FENCED;
-        }
-        if (Arrays.equals(found, own)) {
-            return Outcome.COMMITTED;
-        }
-        throw new CorruptDataException(
-                Resource.named(key), key + " is neither the manifest that was put there nor a fence", null);
-    }
-
-    /** Puts a witness, and takes it back when the point was deleted meanwhile (rule 7). */
-    private static void putWitness(RepositoryAccess access, Manifest manifest, byte[] bytes) {
-        String witness = ObjectKeys.witness(manifest.vm(), manifest.point());
-        access.store()
-                .put(witness, BlobContent.of(Witness.of(manifest, bytes).encode()));
-        if (access.store()
-                .stat(ObjectKeys.point(manifest.vm(), manifest.point()))
-                .isEmpty()) {
-            access.store().delete(witness);
-        }
-    }
-
     private void end() {
         if (progress >= 0) {
             store.delete(ObjectKeys.progress(id, progress));
         }
         store.delete(ObjectKeys.session(vm, id));
-    }
-
-    /** Ends sessions of a VM whose outcome is known and whose process did not come to it: rule 11. */
-    private static void tidy(RepositoryAccess access, VmId vm) {
-        String folder = ObjectKeys.SESSIONS + ObjectKeys.vmKey(vm) + "/";
-        try (BlobCursor cursor = access.store().list(folder)) {
-            while (cursor.next()) {
-                ObjectKeys.PointKey key = ObjectKeys.parsePoint(cursor.entry().key());
-                if (key != null) {
-                    tidy(access, key, cursor.entry().key());
-                }
-            }
-        } catch (CorruptDataException e) {
-            LOG.warn("a session that has ended can not be tidied up", e);
-        }
-    }
-
-    private static void tidy(RepositoryAccess access, ObjectKeys.PointKey key, String sessionKey) {
-        BlobStore store = access.store();
-        BlobEntry point = store.stat(key.point()).orElse(null);
-        if (point == null) {
-            return;
-        }
-        if (point.length() > 0 && store.stat(key.witness()).isEmpty()) {
-            byte[] bytes = store.getAll(key.point(), Manifest.MAX_BYTES);
-            putWitness(
-                    access,
-                    Manifest.decode(key.point(), access.id(), access.options().chunkSize(), bytes),
-                    bytes);
-        }
-        store.delete(sessionKey);
     }
 
     private static void deleteQuietly(BlobStore store, String key, Throwable reason) {

@@ -46,7 +46,11 @@ public final class Providers {
     /** Finds the driver for a scheme. */
     public HypervisorProvider hypervisor(String scheme) {
         return find(
-                "hypervisor driver", hypervisorProviders, () -> load(HypervisorProvider.class), scheme, HypervisorProvider::schemes);
+                "hypervisor driver",
+                hypervisorProviders,
+                () -> load(HypervisorProvider.class),
+                scheme,
+                HypervisorProvider::schemes);
     }
 
     /** Finds the store for a scheme. */
@@ -60,15 +64,12 @@ public final class Providers {
             loader = Thread.currentThread().getContextClassLoader();
         }
         // ServiceLoader checks the caller's module: both types are named by `uses` of this module.
-        return ServiceLoader.load(type, loader == null ? Providers.class.getClassLoader() : loader).iterator();
+        return ServiceLoader.load(type, loader == null ? Providers.class.getClassLoader() : loader)
+                .iterator();
     }
 
     private static <T> T find(
-            String what,
-            List<T> given,
-            Supplier<Iterator<T>> loaded,
-            String scheme,
-            Function<T, Set<String>> schemes) {
+            String what, List<T> given, Supplier<Iterator<T>> loaded, String scheme, Function<T, Set<String>> schemes) {
         Set<String> known = new TreeSet<>();
         Predicate<T> serves = provider -> {
             known.addAll(schemes.apply(provider));
@@ -103,7 +104,8 @@ public final class Providers {
             throw new GenieVmException(
                     ErrorCode.INVALID_ARGUMENT,
                     Resource.named(scheme),
-                    "several " + what + "s serve '" + scheme + ":': " + found.get(0).getClass().getName() + " and "
+                    "several " + what + "s serve '" + scheme + ":': "
+                            + found.get(0).getClass().getName() + " and "
                             + found.get(1).getClass().getName());
         }
         return found.get(0);

@@ -99,8 +99,7 @@ public final class TaskControl {
         if (failure instanceof GenieVmException exception) {
             return exception;
         }
-        return new GenieVmException(
-                ErrorCode.INTERNAL_ERROR, Resource.NONE, "unexpected failure: " + failure, failure);
+        return new GenieVmException(ErrorCode.INTERNAL_ERROR, Resource.NONE, "unexpected failure: " + failure, failure);
     }
 
     void cancel() {

@@ -81,14 +81,12 @@ final class MapCheck implements AutoCloseable {
 
     private record DiskOfVm(VmId vm, DiskId disk) {}
 
-    private void visit(
-            Manifest manifest, Manifest.Disk disk, Manifest.@Nullable Disk earlier, DamageCollector damage) {
+    private void visit(Manifest manifest, Manifest.Disk disk, Manifest.@Nullable Disk earlier, DamageCollector damage) {
         maps.visit(disk.root(), disk.chunks(chunkSize), new MapReader.Visitor() {
             @Override
             public boolean skip(int level, long page, byte[] ids, int idOffset) {
                 return earlier != null
-                        && earlierMaps.hasPage(
-                                earlier.root(), earlier.chunks(chunkSize), level, page, ids, idOffset);
+                        && earlierMaps.hasPage(earlier.root(), earlier.chunks(chunkSize), level, page, ids, idOffset);
             }
 
             @Override

@@ -8,13 +8,11 @@ import io.genievm.core.internal.format.IdHasher;
 import io.genievm.core.internal.format.PackFormat;
 import io.genievm.core.internal.format.PackName;
 import io.genievm.core.internal.format.Segment;
-import io.genievm.core.internal.index.IndexView;
 import io.genievm.core.internal.index.PackFooters;
 import io.genievm.core.internal.index.PackList;
 import io.genievm.core.internal.repository.RepositoryAccess;
 import io.genievm.core.internal.repository.SegmentSource;
 import io.genievm.core.internal.task.TaskControl;
-import io.genievm.core.internal.task.Workers;
 import java.nio.ByteBuffer;
 import java.util.HashSet;
 import java.util.List;
@@ -32,12 +30,7 @@ final class PackCheck {
     private final PackFooters footers;
     private final SegmentSource source;
 
-    PackCheck(
-            RepositoryAccess access,
-            TaskControl control,
-            PackList packs,
-            Findings findings,
-            LongAdder checkedBytes) {
+    PackCheck(RepositoryAccess access, TaskControl control, PackList packs, Findings findings, LongAdder checkedBytes) {
         this.access = access;
         this.control = control;
         this.packs = packs;
@@ -124,7 +117,7 @@ final class PackCheck {
         try {
             return footers.read(name, length);
         } catch (GenieVmException e) {
-            if (!IndexView.isObjectProblem(e)) {
+            if (!Corruption.isObjectProblem(e)) {
                 throw e;
             }
             return List.of();
@@ -149,7 +142,7 @@ final class PackCheck {
             // Its session gave up meanwhile; if anything needs it, the maps will tell.
             return;
         }
-        if (!IndexView.isObjectProblem(e) && !(e instanceof UnsupportedFormatVersionException)) {
+        if (!Corruption.isObjectProblem(e) && !(e instanceof UnsupportedFormatVersionException)) {
             throw e;
         }
         findings.object(name.key(), String.valueOf(e.getMessage()));

@@ -12,6 +12,7 @@ import io.genievm.api.task.TaskPhase;
 import io.genievm.core.VerifyReport;
 import io.genievm.core.VerifyRequest;
 import io.genievm.core.internal.copy.PointStream;
+import io.genievm.core.internal.format.Corruption;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.format.ObjectKeys;
 import io.genievm.core.internal.format.PackName;
@@ -135,8 +136,7 @@ public final class VerifyTask {
             }
             sessions.put(key.point(), entry.length());
             try {
-                SessionRecord.decode(
-                        entry.key(), access.id(), access.store().getAll(entry.key(), Manifest.MAX_BYTES));
+                SessionRecord.decode(entry.key(), access.id(), access.store().getAll(entry.key(), Manifest.MAX_BYTES));
                 checkedBytes.add(entry.length());
             } catch (GenieVmException e) {
                 if (!e.code().equals(ErrorCode.NOT_FOUND)) {
@@ -177,8 +177,11 @@ public final class VerifyTask {
             while (cursor.next()) {
                 String key = cursor.entry().key();
                 if (!isOurs(key)) {
-                    control.meter().warn(new Warning(
-                            "FOREIGN_OBJECT", null, key + " is not part of the repository; it is never read or deleted"));
+                    control.meter()
+                            .warn(new Warning(
+                                    "FOREIGN_OBJECT",
+                                    null,
+                                    key + " is not part of the repository; it is never read or deleted"));
                 }
             }
         }
@@ -195,8 +198,8 @@ public final class VerifyTask {
     }
 
     private IndexView loadIndex() {
-        IndexView index = IndexView.load(
-                access.store(), access.id(), access.workFiles(), List.of(), IndexView.Adoption.ALL);
+        IndexView index =
+                IndexView.load(access.store(), access.id(), access.workFiles(), List.of(), IndexView.Adoption.ALL);
         index.problems().forEach(this::note);
         list(ObjectKeys.INDEX).forEach(entry -> checkedBytes.add(entry.length()));
         return index;
@@ -217,8 +220,7 @@ public final class VerifyTask {
                 String key = ObjectKeys.index(manifest.point(), table);
                 if (!present.contains(key)) {
                     findings.object(
-                            key,
-                            key + " is missing; what it said is in the packs, and the next backup puts it again");
+                            key, key + " is missing; what it said is in the packs, and the next backup puts it again");
                 }
             }
         }
@@ -239,7 +241,7 @@ public final class VerifyTask {
     }
 
     private void note(String key, GenieVmException e) {
-        if (!IndexView.isObjectProblem(e) && !(e instanceof UnsupportedFormatVersionException)) {
+        if (!Corruption.isObjectProblem(e) && !(e instanceof UnsupportedFormatVersionException)) {
             throw e;
         }
         findings.object(key, String.valueOf(e.getMessage()));

@@ -20,6 +20,22 @@ public final class RecordSorter implements AutoCloseable {
     private final WorkFiles workFiles;
     private final long[] records;
     private final List<Run> runs = new ArrayList<>();
+    private final HeapSort.Records order = new HeapSort.Records() {
+        @Override
+        public int compare(int a, int b) {
+            int order = Long.compareUnsigned(records[a * WIDTH], records[b * WIDTH]);
+            return order != 0 ? order : Long.compareUnsigned(records[a * WIDTH + 1], records[b * WIDTH + 1]);
+        }
+
+        @Override
+        public void swap(int a, int b) {
+            for (int i = 0; i < WIDTH; i++) {
+                long value = records[a * WIDTH + i];
+                records[a * WIDTH + i] = records[b * WIDTH + i];
+                records[b * WIDTH + i] = value;
+            }
+        }
+    };
     private int count;
     private long total;
 
@@ -57,7 +73,7 @@ public final class RecordSorter implements AutoCloseable {
     /** Ends the adding and gives the records in order. */
     public Cursor sorted() {
         if (runs.isEmpty()) {
-            sort();
+            HeapSort.sort(order, count);
             return new MemoryCursor();
         }
         spill();
@@ -74,7 +90,7 @@ public final class RecordSorter implements AutoCloseable {
         if (count == 0) {
             return;
         }
-        sort();
+        HeapSort.sort(order, count);
         WorkFile file = workFiles.create();
         runs.add(new Run(file, count));
         RegionWriter writer = new RegionWriter(file, 0, 1 << 16);
@@ -83,48 +99,6 @@ public final class RecordSorter implements AutoCloseable {
         }
         writer.flush();
         count = 0;
-    }
-
-    /** Heap sort: in place, no object per record, no bad case. */
-    private void sort() {
-        for (int i = count / 2 - 1; i >= 0; i--) {
-            sink(i, count);
-        }
-        for (int end = count - 1; end > 0; end--) {
-            swap(0, end);
-            sink(0, end);
-        }
-    }
-
-    private void sink(int start, int n) {
-        int parent = start;
-        while (true) {
-            int child = 2 * parent + 1;
-            if (child >= n) {
-                return;
-            }
-            if (child + 1 < n && compare(child, child + 1) < 0) {
-                child++;
-            }
-            if (compare(parent, child) >= 0) {
-                return;
-            }
-            swap(parent, child);
-            parent = child;
-        }
-    }
-
-    private int compare(int a, int b) {
-        int order = Long.compareUnsigned(records[a * WIDTH], records[b * WIDTH]);
-        return order != 0 ? order : Long.compareUnsigned(records[a * WIDTH + 1], records[b * WIDTH + 1]);
-    }
-
-    private void swap(int a, int b) {
-        for (int i = 0; i < WIDTH; i++) {
-            long value = records[a * WIDTH + i];
-            records[a * WIDTH + i] = records[b * WIDTH + i];
-            records[b * WIDTH + i] = value;
-        }
     }
 
     /** The records in order, pulled one at a time. For one thread at a time. */
