@@ -1,0 +1,233 @@
+package io.genievm.testkit;
+
+import io.genievm.api.DiskId;
+import io.genievm.api.ErrorCode;
+import io.genievm.api.Extent;
+import io.genievm.api.GenieVmException;
+import io.genievm.api.Resource;
+import io.genievm.api.VmId;
+import io.genievm.api.hypervisor.Cancellation;
+import io.genievm.api.hypervisor.Capability;
+import io.genievm.api.hypervisor.DiskLimits;
+import io.genievm.api.hypervisor.DiskWriter;
+import io.genievm.api.hypervisor.HypervisorConnection;
+import io.genievm.api.hypervisor.SnapshotRequest;
+import io.genievm.api.hypervisor.VmCreation;
+import io.genievm.api.hypervisor.VmDescription;
+import io.genievm.api.hypervisor.VmSnapshot;
+import io.genievm.api.hypervisor.VmSummary;
+import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** A connection to an {@link InMemoryHypervisor}. */
+final class InMemoryConnection implements HypervisorConnection, VmCreation {
+    private final InMemoryHypervisor hypervisor;
+    private volatile boolean closed;
+
+    InMemoryConnection(InMemoryHypervisor hypervisor) {
+        this.hypervisor = hypervisor;
+    }
+
+    @Override
+    public Set<Capability> capabilities() {
+        return Set.of(Capability.ALLOCATION, Capability.ATOMIC_SNAPSHOT);
+    }
+
+    @Override
+    public String providerName() {
+        return InMemoryHypervisorProvider.NAME;
+    }
+
+    @Override
+    public String sourceId() {
+        return hypervisor.sourceId();
+    }
+
+    @Override
+    public List<VmSummary> vms() {
+        requireOpen();
+        return hypervisor.all().stream()
+                .map(vm -> vm.freeze().description())
+                .map(vm -> new VmSummary(vm.id(), vm.name()))
+                .toList();
+    }
+
+    @Override
+    public VmDescription describe(VmId vm) {
+        requireOpen();
+        return find(vm).freeze().description();
+    }
+
+    @Override
+    public VmSnapshot beginSnapshot(VmId vm, SnapshotRequest request) {
+        requireOpen();
+        hypervisor.tell(InMemoryHypervisor.Call.BEGIN_SNAPSHOT, vm, null, null);
+        requireWanted(request.cancellation());
+        InMemoryVm.Frozen frozen = find(vm).freeze();
+        for (DiskId excluded : request.excludedDisks()) {
+            if (frozen.disks().stream().noneMatch(disk -> disk.id().equals(excluded))) {
+                throw new GenieVmException(
+                        ErrorCode.NOT_FOUND,
+                        Resource.of(vm, excluded),
+                        "VM '" + vm + "' has no disk '" + excluded + "' to leave out");
+            }
+        }
+        return new InMemorySnapshot(hypervisor, this, frozen, request);
+    }
+
+    @Override
+    public NewVm create(NewVmRequest request) {
+        requireOpen();
+        VmId vm = newId(request.name());
+        hypervisor.tell(InMemoryHypervisor.Call.CREATE_VM, vm, null, null);
+        requireWanted(request.cancellation());
+        if (!request.options().isEmpty()) {
+            throw new GenieVmException(
+                    ErrorCode.INVALID_ARGUMENT,
+                    Resource.of(vm),
+                    "a VM in memory has no options; remove " + request.options().keySet());
+        }
+        if (hypervisor.find(vm) != null) {
+            throw exists(vm);
+        }
+        InMemoryVm created = new InMemoryVm(vm);
+        created.hardware(request.hardware());
+        request.disks().forEach(disk -> created.addDisk(disk.id().value(), disk.capacity()));
+        return new Created(created);
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+    }
+
+    void requireOpen() {
+        if (closed) {
+            throw new GenieVmException(ErrorCode.CLOSED, "the connection is closed");
+        }
+    }
+
+    private InMemoryVm find(VmId vm) {
+        InMemoryVm found = hypervisor.find(vm);
+        if (found == null) {
+            throw new GenieVmException(ErrorCode.NOT_FOUND, Resource.of(vm), "there is no VM '" + vm + "'");
+        }
+        return found;
+    }
+
+    private static void requireWanted(Cancellation cancellation) {
+        if (cancellation.isCancelled()) {
+            throw new GenieVmException(ErrorCode.CANCELLED, "nobody wants it any more");
+        }
+    }
+
+    private static VmId newId(String name) {
+        try {
+            return new VmId(name);
+        } catch (IllegalArgumentException e) {
+            throw new GenieVmException(
+                    ErrorCode.INVALID_ARGUMENT, Resource.named(name), "no VM can have this name: " + e.getMessage(), e);
+        }
+    }
+
+    private static GenieVmException exists(VmId vm) {
+        return new GenieVmException(ErrorCode.ALREADY_EXISTS, Resource.of(vm), "there is a VM '" + vm + "' already");
+    }
+
+    /** A VM under construction. */
+    private final class Created implements NewVm {
+        private final InMemoryVm vm;
+        private volatile @Nullable String ended;
+
+        Created(InMemoryVm vm) {
+            this.vm = vm;
+        }
+
+        @Override
+        public DiskWriter openWriter(DiskId disk) {
+            requireUnderConstruction();
+            return new Writer(this, vm.disk(disk.value()));
+        }
+
+        @Override
+        public VmId complete() {
+            requireUnderConstruction();
+            hypervisor.tell(InMemoryHypervisor.Call.COMPLETE_VM, vm.id(), null, null);
+            if (!hypervisor.add(vm)) {
+                throw exists(vm.id());
+            }
+            ended = "complete";
+            return vm.id();
+        }
+
+        @Override
+        public void close() {
+            if (ended == null) {
+                ended = "closed";
+            }
+        }
+
+        private void requireUnderConstruction() {
+            requireOpen();
+            if (ended != null) {
+                throw new GenieVmException(ErrorCode.CLOSED, Resource.of(vm.id()), "the new VM is " + ended);
+            }
+        }
+    }
+
+    private final class Writer implements DiskWriter {
+        private final Created created;
+        private final InMemoryDisk disk;
+        private volatile boolean closed;
+
+        Writer(Created created, InMemoryDisk disk) {
+            this.created = created;
+            this.disk = disk;
+        }
+
+        @Override
+        public DiskLimits limits() {
+            return DiskLimits.FILE;
+        }
+
+        @Override
+        public void write(long offset, ByteBuffer source) {
+            requireUsable();
+            int length = source.remaining();
+            if (length > limits().maxRequest()) {
+                throw new IllegalArgumentException("a write of " + length + " bytes");
+            }
+            if (length > 0) {
+                hypervisor.tell(InMemoryHypervisor.Call.WRITE, created.vm.id(), disk.id(), new Extent(offset, length));
+            }
+            byte[] bytes = new byte[length];
+            source.get(bytes);
+            disk.write(offset, bytes);
+        }
+
+        @Override
+        public void zero(long offset, long length) {
+            requireUsable();
+            disk.zero(offset, length);
+        }
+
+        @Override
+        public void flush() {
+            requireUsable();
+        }
+
+        @Override
+        public void close() {
+            closed = true;
+        }
+
+        private void requireUsable() {
+            created.requireUnderConstruction();
+            if (closed) {
+                throw new GenieVmException(ErrorCode.CLOSED, "the writer is closed");
+            }
+        }
+    }
+}
