@@ -41,7 +41,7 @@ public final class FileErrors {
      * @param action what was being done
      * @param resource what it was done to
      * @param place a path of the file system that was written to
-     * @param bytes how many bytes were to be written
+     * @param bytes how many bytes were to be written; 0 where the space that is left says nothing about the failure
      * @param failure what went wrong
      * @return an exception whose message ends with the reason
      */

@@ -67,7 +67,7 @@ final class ImagesSnapshot implements VmSnapshot, Scope.Part {
         Instant tick = clock.instant().minusMillis(TICK_MILLIS);
         if (states.stream().anyMatch(state -> state.isAsYoungAs(tick))) {
             // A file written a moment ago can be written again without its times changing. A tick later it can not.
-            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(TICK_MILLIS));
+            awaitTick();
             states = states(vm);
         }
         return new ImagesSnapshot(withSizes(vm, states), states, request, parent);
@@ -114,6 +114,13 @@ final class ImagesSnapshot implements VmSnapshot, Scope.Part {
             throw new IllegalStateException("the snapshot was committed or abandoned before");
         }
         ended = true;
+    }
+
+    private static void awaitTick() {
+        long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(TICK_MILLIS);
+        for (long left = end - System.nanoTime(); left > 0; left = end - System.nanoTime()) {
+            LockSupport.parkNanos(left);
+        }
     }
 
     private static void requireDisks(ImagesVm vm, Set<DiskId> excluded) {

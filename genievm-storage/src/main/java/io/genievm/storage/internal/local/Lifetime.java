@@ -29,9 +29,9 @@ final class Lifetime {
         }
 
         @Override
-        public void close() throws IOException {
+        public void close() {
             channels.remove(channel);
-            channel.close();
+            closeQuietly(channel);
         }
     }
 
@@ -53,19 +53,21 @@ final class Lifetime {
 
     void end() {
         ended = true;
-        for (FileChannel channel : channels) {
-            try {
-                channel.close();
-            } catch (IOException e) {
-                // The call that uses it fails, and that is all this is for.
-                continue;
-            }
-        }
+        channels.forEach(Lifetime::closeQuietly);
     }
 
     /** Gives a failure that came after the end, and most likely from it, the code that says so. */
     GenieVmException explain(GenieVmException failure) {
         return ended ? closed(failure) : failure;
+    }
+
+    private static void closeQuietly(FileChannel channel) {
+        try {
+            channel.close();
+        } catch (IOException e) {
+            // What counts of a file that was written was forced before, and of one that was read there is nothing.
+            return;
+        }
     }
 
     private GenieVmException closed(@Nullable Throwable cause) {

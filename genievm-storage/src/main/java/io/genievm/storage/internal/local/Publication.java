@@ -61,41 +61,55 @@ final class Publication {
     }
 
     private PutOutcome publish(Path temporary, BlobContent content) {
-        try (Lifetime.OpenFile file = lifetime.watch(PrivateFiles.create(temporary))) {
+        try (Lifetime.OpenFile file = create(temporary)) {
             write(file.channel(), content);
             PutOutcome outcome = link(temporary);
             settle(file.channel());
             return outcome;
+        }
+    }
+
+    private Lifetime.OpenFile create(Path temporary) {
+        try {
+            return lifetime.watch(PrivateFiles.create(temporary));
+        } catch (IOException e) {
+            throw failure(0, e);
+        }
+    }
+
+    private void write(FileChannel file, BlobContent content) {
+        try {
+            content.writeTo(new Sink(file));
+            if (file.position() != content.length()) {
+                throw new IllegalArgumentException("the content of " + resource + " has " + file.position()
+                        + " bytes and says that it has " + content.length());
+            }
+            file.force(true);
         } catch (IOException e) {
             throw failure(content.length(), e);
         }
     }
 
-    private void write(FileChannel file, BlobContent content) throws IOException {
-        content.writeTo(new Sink(file));
-        if (file.position() != content.length()) {
-            throw new IllegalArgumentException("the content of " + resource + " has " + file.position()
-                    + " bytes and says that it has " + content.length());
-        }
-        file.force(true);
-    }
-
-    private PutOutcome link(Path temporary) throws IOException {
-        NoSuchFileException last = new NoSuchFileException(target.toString());
+    private PutOutcome link(Path temporary) {
+        IOException last = new NoSuchFileException(target.toString());
         for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
             lifetime.requireOpen();
             try {
                 folders.makeAbove(target);
                 return tryLink(temporary);
             } catch (NoSuchFileException e) {
+                last = e;
                 if (!Files.exists(temporary, LinkOption.NOFOLLOW_LINKS)) {
-                    throw new FileSystemException(temporary.toString(), null, "somebody removed the temporary file");
+                    last = new FileSystemException(temporary.toString(), null, "somebody removed the temporary file");
+                    break;
                 }
                 // A delete took the empty folder away, between its making and its use.
+            } catch (IOException e) {
                 last = e;
+                break;
             }
         }
-        throw last;
+        throw failure(0, last);
     }
 
     private PutOutcome tryLink(Path temporary) throws IOException {
