@@ -2,7 +2,6 @@ package io.genievm.example.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.genievm.api.ErrorCode;
-import io.genievm.api.GenieVmException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.time.Duration;
@@ -34,8 +33,7 @@ final class Cli {
         try {
             Outcome outcome = perform(arguments);
             outcome.notes().forEach(this::complain);
-            answer(outcome.document(), outcome.text());
-            return outcome.status();
+            return answer(outcome.document(), outcome.text(), outcome.status());
         } catch (Throwable thrown) {
             return fail(thrown);
         }
@@ -72,22 +70,29 @@ final class Cli {
     }
 
     private int fail(Throwable thrown) {
+        Failure failure = Failure.of(thrown);
+        int signal = interruption.signal();
+        // Of an interruption a person has been told when it began.
+        if (signal == 0 || !failure.code().equals(ErrorCode.CANCELLED)) {
+            tell(thrown);
+        }
+        return answer(
+                Json.error(failure), "", signal == 0 ? ExitStatus.of(failure.code()) : ExitStatus.ofSignal(signal));
+    }
+
+    /** Tells a person what went wrong, and where in the program only if that was asked for. */
+    void tell(Throwable thrown) {
         if (environment.debug()) {
             thrown.printStackTrace(environment.error());
         }
         Failure failure = Failure.of(thrown);
-        int signal = interruption.signal();
-        if (signal == 0) {
-            complain(failure.message());
-            failure.damage().forEach(damage -> complain(Text.line(damage)));
-        }
-        answer(Json.error(failure), "");
-        return signal == 0 ? ExitStatus.of(failure.code()) : ExitStatus.ofSignal(signal);
+        complain(failure.message());
+        failure.damage().forEach(damage -> complain(Text.line(damage)));
     }
 
     private void end(int status) {
         try {
-            answer(Json.error(new Failure(ErrorCode.CANCELLED, null, "interrupted", List.of())), "");
+            answer(Json.error(new Failure(ErrorCode.CANCELLED, null, "interrupted", List.of())), "", status);
         } finally {
             environment.halt().accept(status);
         }
@@ -97,15 +102,17 @@ final class Cli {
         console.line("genievm: " + text);
     }
 
-    /** Prints the one answer; whoever comes second is not heard. */
-    private void answer(JsonNode document, String text) {
+    /** Prints the one answer; whoever comes second is not heard. Gives the exit status. */
+    private int answer(JsonNode document, String text, int status) {
         String answer = json ? document + "\n" : text;
         if (!answer.isEmpty() && answered.compareAndSet(false, true)) {
             environment.output().print(answer);
             // Flushes as well.
             if (environment.output().checkError()) {
-                throw new GenieVmException(ErrorCode.IO_ERROR, "can not write to standard output");
+                complain("can not write to standard output");
+                return status == ExitStatus.DONE ? ExitStatus.FAILED : status;
             }
         }
+        return status;
     }
 }

@@ -24,6 +24,7 @@ public final class Main {
                 GenieVm::open,
                 Runtime.getRuntime()::halt));
         Signals.listen(cli::onSignal);
+        Thread.setDefaultUncaughtExceptionHandler((thread, thrown) -> cli.tell(thrown));
         System.exit(cli.run(arguments));
     }
 

@@ -13,31 +13,31 @@ final class ProgressBar implements ProgressDisplay {
 
     private final String title;
     private final int width;
-    private final Figures figures;
+    private final ProgressText text;
     private final Consumer<String> line;
 
     ProgressBar(String title, int width, LongSupplier nanoTime, Consumer<String> line) {
         this.title = title;
         this.width = width;
-        this.figures = new Figures(nanoTime);
+        this.text = new ProgressText(nanoTime);
         this.line = line;
     }
 
     @Override
     public void show(TaskProgress progress) {
-        figures.update(progress);
-        line.accept(draw(Figures.phase(progress.phase())));
+        text.update(progress);
+        line.accept(draw(ProgressText.phase(progress.phase())));
     }
 
     /** What there is no room for is left out: first the bar, then the rate, the bytes, the time left. */
     private String draw(String phase) {
-        String start = title + GAP + figures.percent().orElse(phase);
+        String start = title + GAP + text.percent().orElse(phase);
         int room = width - start.length();
-        String left = fitting(figures.timeLeft(), room);
+        String left = fitting(text.timeLeft(), room);
         room -= left.length();
-        String bytes = fitting(figures.bytes(), room);
+        String bytes = fitting(text.bytes(), room);
         room -= bytes.length();
-        String rate = fitting(figures.rate().filter(unused -> figures.part().isPresent()), room);
+        String rate = fitting(text.rate().filter(unused -> text.part().isPresent()), room);
         room -= rate.length();
         String line = start + bar(room - GAP.length()) + bytes + rate + left;
         return line.length() <= width ? line : line.substring(0, width);
@@ -49,10 +49,10 @@ final class ProgressBar implements ProgressDisplay {
 
     private String bar(int room) {
         int cells = Math.min(LONGEST, room - 2);
-        if (cells < SHORTEST || figures.part().isEmpty()) {
+        if (cells < SHORTEST || text.part().isEmpty()) {
             return "";
         }
-        int full = (int) (figures.part().get() * cells);
+        int full = (int) (text.part().get() * cells);
         return GAP + "[" + "#".repeat(full) + "-".repeat(cells - full) + "]";
     }
 }

@@ -14,7 +14,7 @@ final class ProgressLines implements ProgressDisplay {
 
     private final String title;
     private final LongSupplier nanoTime;
-    private final Figures figures;
+    private final ProgressText text;
     private final Consumer<String> line;
     private boolean phaseTold;
     private long next;
@@ -22,14 +22,14 @@ final class ProgressLines implements ProgressDisplay {
     ProgressLines(String title, LongSupplier nanoTime, Consumer<String> line) {
         this.title = title;
         this.nanoTime = nanoTime;
-        this.figures = new Figures(nanoTime);
+        this.text = new ProgressText(nanoTime);
         this.line = line;
         this.next = nanoTime.getAsLong() + INTERVAL;
     }
 
     @Override
     public void show(TaskProgress progress) {
-        if (figures.update(progress)) {
+        if (text.update(progress)) {
             phaseTold = false;
         }
         // A phase that fails before it has done anything leaves the one line that says why to itself.
@@ -39,11 +39,11 @@ final class ProgressLines implements ProgressDisplay {
             next = nanoTime.getAsLong() + INTERVAL;
             line.accept(title + ": "
                     + Stream.of(
-                                    Optional.of(Figures.phase(progress.phase())),
-                                    figures.percent().map(String::strip),
-                                    figures.bytes(),
-                                    figures.rate(),
-                                    figures.timeLeft())
+                                    Optional.of(ProgressText.phase(progress.phase())),
+                                    text.percent().map(String::strip),
+                                    text.bytes(),
+                                    text.rate(),
+                                    text.timeLeft())
                             .flatMap(Optional::stream)
                             .collect(Collectors.joining(", ")));
         }

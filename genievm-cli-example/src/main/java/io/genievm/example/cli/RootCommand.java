@@ -36,7 +36,9 @@ import picocli.CommandLine.TypeConversionException;
         footerHeading = "%nAddresses:%n",
         footer = {
             "  H    <provider>:<rest>, such as images:DIR, a folder of VMs or one image",
-            "  URL  a folder, or <scheme>:<rest>"
+            "  URL  a folder, or <scheme>:<rest>",
+            "",
+            "With GENIEVM_DEBUG set, failures show where in the program they happened."
         })
 final class RootCommand {
     /** Looked for by {@link Cli} itself; here, so that it is known and explained. */

@@ -71,20 +71,17 @@ class ProcessTest {
                 .contains("\tat io.genievm.");
     }
 
-    @Test
-    void outputThatGoesNowhereIsAFailure() throws Exception {
-        Process process = new ProcessBuilder(
-                        "sh",
-                        "-c",
-                        "exec \"$0\" -cp \"$1\" " + Main.class.getName() + " --help >/dev/full",
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        System.getProperty("java.class.path"))
-                .redirectErrorStream(true)
-                .start();
+    @ParameterizedTest
+    @CsvSource({"--help, 1, 1", "init --json, 2, 2"})
+    void outputThatGoesNowhereIsAFailure(String line, int status, int complaints) throws Exception {
+        try (Program program = Program.startWithoutOutput(folder, site.words(line))) {
+            Run run = program.await().exitsWith(status);
 
-        assertThat(new String(process.getInputStream().readAllBytes()))
-                .isEqualTo("genievm: can not write to standard output\n");
-        assertThat(process.waitFor()).isEqualTo(ExitStatus.FAILED);
+            assertThat(run.errorLines())
+                    .hasSize(complaints)
+                    .last()
+                    .isEqualTo("genievm: can not write to standard output");
+        }
     }
 
     @Test

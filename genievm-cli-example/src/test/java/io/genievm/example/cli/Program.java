@@ -50,6 +50,13 @@ final class Program implements AutoCloseable {
         return startCommand(folder, Map.of(), command);
     }
 
+    /** Starts it where standard output can not be written. */
+    static Program startWithoutOutput(Path folder, String... arguments) throws IOException {
+        List<String> command = new ArrayList<>(List.of("sh", "-c", "exec \"$@\" >/dev/full", "sh"));
+        command.addAll(command(folder, arguments));
+        return startCommand(folder, Map.of(), command);
+    }
+
     /** Starts it on a terminal of its own; what it writes there is its output. */
     static Program startOnTerminal(Path folder, String... arguments) throws IOException {
         String line = command(folder, arguments).stream()

@@ -3,23 +3,23 @@ package io.genievm.example.cli;
 import io.genievm.api.task.TaskPhase;
 import io.genievm.api.task.TaskProgress;
 import java.time.Duration;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.function.LongSupplier;
-import org.jspecify.annotations.Nullable;
 
 /** The words and figures that say how far a task is. */
-final class Figures {
+final class ProgressText {
     private final Pace pace;
-    private @Nullable TaskProgress last;
+    private TaskProgress last = new TaskProgress(TaskPhase.PREPARE, 0, 0, 0, 0, 0, List.of());
 
-    Figures(LongSupplier nanoTime) {
+    ProgressText(LongSupplier nanoTime) {
         this.pace = new Pace(nanoTime);
     }
 
     /** Takes over the newest figures. Gives whether a phase has begun with them. */
     boolean update(TaskProgress progress) {
-        boolean begun = last == null || last.phase() != progress.phase();
+        boolean begun = last.phase() != progress.phase();
         if (begun) {
             pace.restart();
         }
@@ -40,7 +40,7 @@ final class Figures {
 
     /** Gives the part that is done, 0 to 1, or nothing where it is not known what there is to do. */
     Optional<Double> part() {
-        if (last == null || last.plannedBytes() <= 0) {
+        if (last.plannedBytes() <= 0) {
             return Optional.empty();
         }
         return Optional.of(Math.min(1, Math.max(0, (double) last.doneBytes() / last.plannedBytes())));
