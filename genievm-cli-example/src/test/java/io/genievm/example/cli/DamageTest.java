@@ -62,6 +62,23 @@ class DamageTest {
     }
 
     @Test
+    void restoreKeepsWhatIsWholeAndNamesWhatIsNot() throws IOException {
+        byte[] whole = Site.noise(2, 70_000);
+        site.image("web", "data.raw", whole);
+        site.point("web");
+        Files.delete(site.objects("packs/").stream()
+                .filter(pack -> pack.toString().contains(point))
+                .findFirst()
+                .orElseThrow());
+
+        site.run("restore --repo REPO --vm web --to TARGET").exitsWith(ExitStatus.DAMAGE);
+
+        assertThat(site.target().resolve("data.raw")).hasBinaryContent(whole);
+        assertThat(site.target().resolve("root.raw")).doesNotExist();
+        assertThat(site.target().resolve("root.raw.incomplete")).hasSize(100_000);
+    }
+
+    @Test
     void listPrintsWhatItCanAndNamesTheRest() throws IOException {
         damage("points/", 10);
         site.image("db", "a.raw", new byte[1]);
