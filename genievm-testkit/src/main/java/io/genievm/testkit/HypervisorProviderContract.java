@@ -150,7 +150,8 @@ public abstract class HypervisorProviderContract {
     @Test
     @DisplayName("connection: lists the VMs in ascending order, the known one among them")
     final void listsVms() {
-        List<String> ids = connection.vms().stream().map(vm -> vm.id().value()).toList();
+        List<String> ids =
+                connection.vms().vms().stream().map(vm -> vm.id().value()).toList();
 
         assertThat(ids).isSorted().doesNotHaveDuplicates().contains(known.id().value());
     }
@@ -542,13 +543,13 @@ public abstract class HypervisorProviderContract {
     @DisplayName("creation: a VM that was not completed is not there")
     final void removesIncompleteVm() {
         connection.ability(VmCreation.class).ifPresent(creation -> {
-            List<VmSummary> before = connection.vms();
+            List<VmSummary> before = connection.vms().vms();
             VmCreation.NewVm vm = creation.create(newVm(Cancellation.NEVER));
             known.disks().forEach((disk, bytes) -> fill(vm, disk, bytes));
             vm.close();
             vm.close();
 
-            assertThat(connection.vms()).isEqualTo(before);
+            assertThat(connection.vms().vms()).isEqualTo(before);
         });
     }
 
@@ -575,7 +576,7 @@ public abstract class HypervisorProviderContract {
     @DisplayName("creation: unknown options are refused by name, cancelled requests end")
     final void refusesBadCreation() {
         connection.ability(VmCreation.class).ifPresent(creation -> {
-            List<VmSummary> before = connection.vms();
+            List<VmSummary> before = connection.vms().vms();
             VmCreation.NewVmRequest good = newVm(Cancellation.NEVER);
             VmCreation.NewVmRequest optioned = new VmCreation.NewVmRequest(
                     good.name(), good.disks(), Map.of(), Map.of("no-such-option", "1"), Cancellation.NEVER);
@@ -584,7 +585,7 @@ public abstract class HypervisorProviderContract {
                     .hasMessageContaining("no-such-option");
             assertFails(ErrorCode.CANCELLED, () -> creation.create(newVm(new Cancelled())));
 
-            assertThat(connection.vms()).isEqualTo(before);
+            assertThat(connection.vms().vms()).isEqualTo(before);
         });
     }
 
@@ -636,7 +637,7 @@ public abstract class HypervisorProviderContract {
     }
 
     private List<String> ids() {
-        return connection.vms().stream().map(VmSummary::name).toList();
+        return connection.vms().vms().stream().map(VmSummary::name).toList();
     }
 
     private boolean mayQuiesce(QuiesceMode mode) {

@@ -14,6 +14,7 @@ import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.hypervisor.SnapshotRequest;
 import io.genievm.api.hypervisor.VmCreation;
 import io.genievm.api.hypervisor.VmDescription;
+import io.genievm.api.hypervisor.VmListing;
 import io.genievm.api.hypervisor.VmSnapshot;
 import io.genievm.api.hypervisor.VmSummary;
 import java.nio.ByteBuffer;
@@ -46,12 +47,14 @@ final class InMemoryConnection implements HypervisorConnection, VmCreation {
     }
 
     @Override
-    public List<VmSummary> vms() {
+    public VmListing vms() {
         requireOpen();
-        return hypervisor.all().stream()
-                .map(vm -> vm.freeze().description())
-                .map(vm -> new VmSummary(vm.id(), vm.name()))
-                .toList();
+        return new VmListing(
+                hypervisor.all().stream()
+                        .map(vm -> vm.freeze().description())
+                        .map(vm -> new VmSummary(vm.id(), vm.name()))
+                        .toList(),
+                List.of());
     }
 
     @Override

@@ -1,7 +1,6 @@
 package io.genievm.api.hypervisor;
 
 import io.genievm.api.VmId;
-import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 
@@ -36,10 +35,10 @@ public interface HypervisorConnection extends AutoCloseable {
     /**
      * Lists the VMs that can be backed up.
      *
-     * @return in ascending order of their ids, possibly empty; a VM that vanishes meanwhile may or may not be in it
+     * @return the VMs, possibly none; one that vanishes meanwhile may or may not be among them
      * @throws io.genievm.api.GenieVmException with an I/O code, or {@code CLOSED}
      */
-    List<VmSummary> vms();
+    VmListing vms();
 
     /**
      * Describes a VM as it is now: what a person wants to see and what is needed to make it anew.

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.genievm.api.Extent;
 import io.genievm.api.RepositoryId;
 import io.genievm.api.Warning;
+import io.genievm.api.hypervisor.DriverFact;
 import io.genievm.api.hypervisor.VmDescription;
 import io.genievm.core.BackupReport;
 import io.genievm.core.Damage;
@@ -47,18 +48,18 @@ final class Json {
         return object().put("repository", repository.value());
     }
 
-    static JsonNode vms(List<VmDescription> vms) {
+    static JsonNode vms(List<VmDescription> vms, List<DriverFact> aboutNone) {
         ArrayNode warnings = NODES.arrayNode();
-        for (VmDescription vm : vms) {
-            vm.facts()
-                    .forEach(fact -> warnings.add(object().put("code", fact.code())
-                            .put("vm", vm.id().value())
-                            .put("disk", text(fact.disk()))
-                            .put("message", fact.message())));
-        }
+        aboutNone.forEach(fact -> warnings.add(fact(fact).putNull("vm")));
+        vms.forEach(vm -> vm.facts()
+                .forEach(fact -> warnings.add(fact(fact).put("vm", vm.id().value()))));
         ObjectNode document = object();
         document.set("vms", array(vms, Json::vm));
         return document.set("warnings", warnings);
+    }
+
+    private static ObjectNode fact(DriverFact fact) {
+        return object().put("code", fact.code()).put("disk", text(fact.disk())).put("message", fact.message());
     }
 
     static JsonNode backup(BackupReport report) {

@@ -1,11 +1,14 @@
 package io.genievm.example.cli;
 
+import io.genievm.api.hypervisor.DriverFact;
 import io.genievm.api.hypervisor.HypervisorConfig;
 import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.hypervisor.VmDescription;
+import io.genievm.api.hypervisor.VmListing;
 import io.genievm.api.hypervisor.VmSummary;
 import io.genievm.core.GenieVm;
 import java.util.List;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -25,11 +28,13 @@ final class VmsCommand implements Action {
     public Outcome perform() {
         try (GenieVm genie = context.genie().get();
                 HypervisorConnection connection = genie.connect(host)) {
-            List<VmDescription> vms = connection.vms().stream()
+            VmListing listing = connection.vms();
+            List<VmDescription> vms = listing.vms().stream()
                     .map(VmSummary::id)
                     .map(connection::describe)
                     .toList();
-            return new Outcome(ExitStatus.DONE, Json.vms(vms), table(vms), notes(vms));
+            return new Outcome(
+                    ExitStatus.DONE, Json.vms(vms, listing.facts()), table(vms), notes(vms, listing.facts()));
         }
     }
 
@@ -46,9 +51,12 @@ final class VmsCommand implements Action {
         return table.toString();
     }
 
-    private static List<String> notes(List<VmDescription> vms) {
-        return vms.stream()
-                .flatMap(vm -> vm.facts().stream().map(fact -> "warning: " + vm.id() + ": " + fact.message()))
+    private static List<String> notes(List<VmDescription> vms, List<DriverFact> aboutNone) {
+        return Stream.concat(
+                        aboutNone.stream().map(fact -> "warning: " + fact.message()),
+                        vms.stream()
+                                .flatMap(vm ->
+                                        vm.facts().stream().map(fact -> "warning: " + vm.id() + ": " + fact.message())))
                 .toList();
     }
 }

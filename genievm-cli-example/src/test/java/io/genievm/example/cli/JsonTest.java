@@ -71,9 +71,12 @@ class JsonTest {
                 Map.of(),
                 List.of(new DriverFact(DriverFact.FILE_IGNORED, null, "notes.txt was ignored")));
 
-        assertDocument(Json.vms(List.of(web)), """
+        DriverFact stray = new DriverFact(DriverFact.FILE_IGNORED, null, "stray.raw is ignored");
+
+        assertDocument(Json.vms(List.of(web), List.of(stray)), """
                 {"vms": [{"id": "web", "name": "Web \\"1\\"", "disks": [{"id": "root.raw", "capacity": 4398046511104}]}],
-                 "warnings": [{"code": "FILE_IGNORED", "vm": "web", "disk": null, "message": "notes.txt was ignored"}]}
+                 "warnings": [{"code": "FILE_IGNORED", "vm": null, "disk": null, "message": "stray.raw is ignored"},
+                              {"code": "FILE_IGNORED", "vm": "web", "disk": null, "message": "notes.txt was ignored"}]}
                 """);
     }
 

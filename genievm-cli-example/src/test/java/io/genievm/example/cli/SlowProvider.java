@@ -18,6 +18,7 @@ import io.genievm.api.hypervisor.QuiesceMode;
 import io.genievm.api.hypervisor.SnapshotDisk;
 import io.genievm.api.hypervisor.SnapshotRequest;
 import io.genievm.api.hypervisor.VmDescription;
+import io.genievm.api.hypervisor.VmListing;
 import io.genievm.api.hypervisor.VmSnapshot;
 import io.genievm.api.hypervisor.VmSummary;
 import java.nio.ByteBuffer;
@@ -81,8 +82,8 @@ public final class SlowProvider implements HypervisorProvider {
         }
 
         @Override
-        public List<VmSummary> vms() {
-            return List.of(new VmSummary(VM, VM.value()));
+        public VmListing vms() {
+            return new VmListing(List.of(new VmSummary(VM, VM.value())), List.of());
         }
 
         @Override

@@ -55,11 +55,6 @@ record Entry(
         return attributes.isRegularFile();
     }
 
-    /** Whether a person would take it for an image, where only folders are expected. */
-    boolean isMisplacedImage() {
-        return isFile() && !name().startsWith(".");
-    }
-
     String name() {
         return path.getFileName().toString();
     }

@@ -6,6 +6,7 @@ import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
 import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.DriverFact;
+import io.genievm.api.hypervisor.VmListing;
 import io.genievm.api.hypervisor.VmSummary;
 import io.genievm.storage.internal.file.FileErrors;
 import java.io.IOException;
@@ -20,14 +21,9 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-import org.slf4j.event.Level;
 
 /** A folder of folders of images. */
 final class FolderOfVms implements Inventory {
-    private static final Logger LOG = LoggerFactory.getLogger(FolderOfVms.class);
-
     /** Made by mkfs in the root of a file system. */
     private static final String LOST_AND_FOUND = "lost+found";
 
@@ -43,20 +39,20 @@ final class FolderOfVms implements Inventory {
     }
 
     @Override
-    public List<VmSummary> vms() {
+    public VmListing vms() {
         List<VmSummary> vms = new ArrayList<>();
+        List<DriverFact> facts = new ArrayList<>();
         for (Entry entry : entries(top)) {
             String objection = objectionToVm(entry);
             if (objection == null) {
                 vms.add(new VmSummary(new VmId(entry.name()), entry.name()));
             } else {
-                // An image in the wrong place is most likely meant to be backed up.
-                LOG.atLevel(entry.isMisplacedImage() ? Level.WARN : Level.DEBUG)
-                        .log("{} is no VM: {}", entry.path(), objection);
+                facts.add(ignored(entry, objection));
             }
         }
         vms.sort(Comparator.comparing(VmSummary::name));
-        return List.copyOf(vms);
+        facts.sort(Comparator.comparing(DriverFact::message));
+        return new VmListing(vms, facts);
     }
 
     @Override
@@ -67,7 +63,7 @@ final class FolderOfVms implements Inventory {
         for (Entry entry : entries(folder.real())) {
             String objection = objectionToDisk(entry);
             if (objection != null) {
-                facts.add(new DriverFact(DriverFact.FILE_IGNORED, null, entry.path() + " is ignored: " + objection));
+                facts.add(ignored(entry, objection));
             } else if (!Entry.isChangeList(entry.path())) {
                 images.add(new ImagesVm.Image(
                         new DiskId(entry.name()),
@@ -93,6 +89,10 @@ final class FolderOfVms implements Inventory {
     /** Says why a disk can not have a name here. */
     static @Nullable String objectionToDiskName(Path path) {
         return Entry.isChangeList(path) ? "such names are for lists of changes" : Entry.objectionToName(path);
+    }
+
+    private static DriverFact ignored(Entry entry, String objection) {
+        return new DriverFact(DriverFact.FILE_IGNORED, null, entry.path() + " is ignored: " + objection);
     }
 
     private static @Nullable String objectionToVm(Entry entry) {

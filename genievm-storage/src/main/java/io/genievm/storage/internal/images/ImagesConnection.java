@@ -6,12 +6,11 @@ import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.hypervisor.SnapshotRequest;
 import io.genievm.api.hypervisor.VmCreation;
 import io.genievm.api.hypervisor.VmDescription;
+import io.genievm.api.hypervisor.VmListing;
 import io.genievm.api.hypervisor.VmSnapshot;
-import io.genievm.api.hypervisor.VmSummary;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Clock;
-import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
@@ -48,7 +47,7 @@ final class ImagesConnection implements HypervisorConnection {
     }
 
     @Override
-    public List<VmSummary> vms() {
+    public VmListing vms() {
         scope.requireOpen();
         return inventory.vms();
     }

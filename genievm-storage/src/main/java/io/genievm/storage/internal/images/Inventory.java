@@ -2,9 +2,8 @@ package io.genievm.storage.internal.images;
 
 import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.VmCreation;
-import io.genievm.api.hypervisor.VmSummary;
+import io.genievm.api.hypervisor.VmListing;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Optional;
 
 /** Which VMs there are at an address. */
@@ -12,8 +11,8 @@ interface Inventory {
     /** The folder or file of the address, links resolved. */
     Path place();
 
-    /** Lists the VMs in ascending order of their ids. */
-    List<VmSummary> vms();
+    /** Lists the VMs. */
+    VmListing vms();
 
     /**
      * Looks at one VM.

@@ -5,6 +5,7 @@ import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
 import io.genievm.api.VmId;
+import io.genievm.api.hypervisor.VmListing;
 import io.genievm.api.hypervisor.VmSummary;
 import io.genievm.storage.internal.file.FileErrors;
 import java.io.IOException;
@@ -38,8 +39,8 @@ final class LoneImage implements Inventory {
     }
 
     @Override
-    public List<VmSummary> vms() {
-        return List.of(new VmSummary(id, id.value()));
+    public VmListing vms() {
+        return new VmListing(List.of(new VmSummary(id, id.value())), List.of());
     }
 
     @Override

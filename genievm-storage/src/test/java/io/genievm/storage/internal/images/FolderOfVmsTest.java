@@ -150,7 +150,7 @@ class FolderOfVmsTest {
     @Test
     void oneImageIsAVm() throws IOException {
         try (HypervisorConnection connection = open(web.resolve("root.raw"))) {
-            assertThat(connection.vms()).containsExactly(new VmSummary(new VmId("root.raw"), "root.raw"));
+            assertThat(connection.vms().vms()).containsExactly(new VmSummary(new VmId("root.raw"), "root.raw"));
             assertThat(connection.describe(new VmId("root.raw")).disks())
                     .containsExactly(new VmDescription.Disk(new DiskId("root.raw"), 513));
             Files.delete(web.resolve("root.raw"));
@@ -162,7 +162,7 @@ class FolderOfVmsTest {
     void anImageThatIsNamedByALinkKeepsTheNameOfTheLink() throws IOException {
         Path link = Files.createSymbolicLink(directory.resolve("current"), web.resolve("root.raw"));
         try (HypervisorConnection connection = open(link)) {
-            assertThat(connection.vms()).extracting(VmSummary::name).containsExactly("current");
+            assertThat(connection.vms().vms()).extracting(VmSummary::name).containsExactly("current");
             assertThat(connection.describe(new VmId("current")).disks().get(0).capacity())
                     .isEqualTo(513);
         }
@@ -204,7 +204,7 @@ class FolderOfVmsTest {
 
     private static List<String> ids(Path place) {
         try (HypervisorConnection connection = open(place)) {
-            return connection.vms().stream().map(vm -> vm.id().value()).toList();
+            return connection.vms().vms().stream().map(vm -> vm.id().value()).toList();
         }
     }
 
