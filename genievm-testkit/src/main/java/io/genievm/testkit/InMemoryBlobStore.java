@@ -8,6 +8,7 @@ import io.genievm.api.Resource;
 import io.genievm.api.store.BlobContent;
 import io.genievm.api.store.BlobCursor;
 import io.genievm.api.store.BlobEntry;
+import io.genievm.api.store.BlobKeys;
 import io.genievm.api.store.BlobStore;
 import io.genievm.api.store.PutOutcome;
 import java.io.ByteArrayOutputStream;
@@ -18,7 +19,6 @@ import java.util.Iterator;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentNavigableMap;
 import java.util.concurrent.ConcurrentSkipListMap;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,11 +28,6 @@ import org.jspecify.annotations.Nullable;
  * @since 0.1
  */
 public final class InMemoryBlobStore implements BlobStore {
-    private static final int MAX_KEY_LENGTH = 200;
-    private static final String PART = "[a-z0-9_-][a-z0-9._-]*";
-    private static final Pattern KEY = Pattern.compile(PART + "(/" + PART + ")*");
-    private static final Pattern PREFIX = Pattern.compile("(" + PART + "/)*");
-
     private final ConcurrentNavigableMap<String, byte[]> objects;
     private volatile boolean closed;
 
@@ -80,7 +75,7 @@ public final class InMemoryBlobStore implements BlobStore {
 
     @Override
     public PutOutcome put(String key, BlobContent content) {
-        requireKey(key);
+        BlobKeys.requireKey(key);
         requireOpen();
         byte[] bytes = bytes(key, content);
         requireOpen();
@@ -89,7 +84,7 @@ public final class InMemoryBlobStore implements BlobStore {
 
     @Override
     public void get(String key, long offset, ByteBuffer target) {
-        requireKey(key);
+        BlobKeys.requireKey(key);
         if (offset < 0) {
             throw new IllegalArgumentException("offset " + offset + " is negative");
         }
@@ -113,9 +108,7 @@ public final class InMemoryBlobStore implements BlobStore {
 
     @Override
     public BlobCursor list(String prefix) {
-        if (!PREFIX.matcher(prefix).matches()) {
-            throw new IllegalArgumentException("not a prefix: '" + prefix + "'");
-        }
+        BlobKeys.requirePrefix(prefix);
         requireOpen();
         Iterator<BlobEntry> entries = objects.tailMap(prefix).entrySet().stream()
                 .takeWhile(object -> object.getKey().startsWith(prefix))
@@ -126,14 +119,14 @@ public final class InMemoryBlobStore implements BlobStore {
 
     @Override
     public void delete(String key) {
-        requireKey(key);
+        BlobKeys.requireKey(key);
         requireOpen();
         objects.remove(key);
     }
 
     @Override
     public Optional<BlobEntry> stat(String key) {
-        requireKey(key);
+        BlobKeys.requireKey(key);
         requireOpen();
         byte @Nullable [] bytes = objects.get(key);
         return bytes == null ? Optional.empty() : Optional.of(new BlobEntry(key, bytes.length));
@@ -157,12 +150,6 @@ public final class InMemoryBlobStore implements BlobStore {
                     + " bytes and says that it has " + content.length());
         }
         return bytes.toByteArray();
-    }
-
-    private static void requireKey(String key) {
-        if (key.length() > MAX_KEY_LENGTH || !KEY.matcher(key).matches()) {
-            throw new IllegalArgumentException("not a key: '" + key + "'");
-        }
     }
 
     private void requireOpen() {

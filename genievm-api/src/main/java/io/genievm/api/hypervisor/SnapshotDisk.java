@@ -63,7 +63,8 @@ public interface SnapshotDisk {
      * one is closed.
      *
      * @return the reader, closed by the caller
-     * @throws io.genievm.api.GenieVmException with {@code BUSY}, an I/O code, {@code ACCESS_DENIED} or {@code CLOSED}
+     * @throws io.genievm.api.GenieVmException with {@code BUSY}, an I/O code, {@code ACCESS_DENIED}, {@code SOURCE_CHANGED} when the disk is
+     *     gone, or {@code CLOSED}
      */
     DiskReader openReader();
 

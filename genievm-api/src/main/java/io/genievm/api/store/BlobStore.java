@@ -23,7 +23,8 @@ public interface BlobStore extends AutoCloseable {
      * Creates an object unless one of that name exists.
      *
      * @param key its key
-     * @param content its bytes; read at least once, maybe several times, only during this call
+     * @param content its bytes; read at least once, maybe several times, only during this call. If there are more or
+     *     fewer than it says, {@link IllegalArgumentException} is thrown and nothing is created
      * @return whether this call created the object or found one there, which it left as it was
      * @throws GenieVmException with {@code NO_SPACE}, {@code LIMIT_EXCEEDED} when the store does not take objects of
      *     that size, {@code UNSUPPORTED} when the place can not create exclusively, or a common code. After
@@ -38,7 +39,7 @@ public interface BlobStore extends AutoCloseable {
      * @param key its key
      * @param offset the first byte, 0 or more
      * @param target any buffer, filled from its position to its limit, which becomes its position; no reference is
-     *     kept. When this throws, position and content are undefined. With nothing remaining it only checks the key
+     *     kept. When this throws, position and content are undefined. With nothing remaining nothing is read; that the object exists is checked
      * @throws GenieVmException with {@code NOT_FOUND} when there is no such object, {@code CORRUPT_DATA} when it ends
      *     before the range does, or a common code
      */

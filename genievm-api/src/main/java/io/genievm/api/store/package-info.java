@@ -21,6 +21,7 @@
  *
  * <p>Keys are 1 to 200 characters: parts joined by {@code '/'}, each part of {@code a-z}, {@code 0-9}, {@code '.'},
  * {@code '_'} and {@code '-'}, not beginning with {@code '.'}. They are compared byte by byte.
+ * {@link io.genievm.api.store.BlobKeys} checks them.
  *
  * @since 0.1
  */

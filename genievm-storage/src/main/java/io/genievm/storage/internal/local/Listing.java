@@ -5,6 +5,7 @@ import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
 import io.genievm.api.store.BlobCursor;
 import io.genievm.api.store.BlobEntry;
+import io.genievm.api.store.BlobKeys;
 import io.genievm.storage.internal.file.FileErrors;
 import java.io.IOException;
 import java.nio.file.DirectoryIteratorException;
@@ -149,7 +150,7 @@ final class Listing implements BlobCursor {
 
     private static void addTo(List<Item> items, String prefix, Path entry) throws IOException {
         String key = prefix + entry.getFileName();
-        if (!ObjectKeys.isKey(key)) {
+        if (!BlobKeys.isKey(key)) {
             return;
         }
         try {

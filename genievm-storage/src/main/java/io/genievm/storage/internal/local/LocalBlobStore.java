@@ -8,6 +8,7 @@ import io.genievm.api.Resource;
 import io.genievm.api.store.BlobContent;
 import io.genievm.api.store.BlobCursor;
 import io.genievm.api.store.BlobEntry;
+import io.genievm.api.store.BlobKeys;
 import io.genievm.api.store.BlobStore;
 import io.genievm.api.store.PutOutcome;
 import io.genievm.storage.internal.file.FileErrors;
@@ -70,7 +71,7 @@ final class LocalBlobStore implements BlobStore {
 
     @Override
     public BlobCursor list(String prefix) {
-        ObjectKeys.requirePrefix(prefix);
+        BlobKeys.requirePrefix(prefix);
         lifetime.requireOpen();
         return new Listing(root, prefix, lifetime);
     }
@@ -198,6 +199,6 @@ final class LocalBlobStore implements BlobStore {
     }
 
     private Path path(String key) {
-        return root.resolve(ObjectKeys.requireKey(key));
+        return root.resolve(BlobKeys.requireKey(key));
     }
 }
