@@ -31,7 +31,7 @@ public record ErrorCode(int number, String name, ErrorCategory category, boolean
     public static final ErrorCode FORMAT_TOO_NEW = user(5, "FORMAT_TOO_NEW");
     /** The place named as a repository is none. */
     public static final ErrorCode NOT_A_REPOSITORY = user(6, "NOT_A_REPOSITORY");
-    /** A prefix of an id fits more than one, or is too short. */
+    /** A prefix of an id fits more than one. */
     public static final ErrorCode AMBIGUOUS = user(7, "AMBIGUOUS");
     /** The resource was closed; also the answer to a call that {@code close()} from another thread broke off. */
     public static final ErrorCode CLOSED = user(8, "CLOSED");

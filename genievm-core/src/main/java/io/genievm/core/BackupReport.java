@@ -57,7 +57,8 @@ public record BackupReport(
      * @param reason why not {@link DiskPlan#CHANGED}, a word in upper case, or {@code null} where there is nothing to say
      * @param readBytes bytes read, without the audit
      * @param changedBytes bytes of chunks that differ from the parent's; without a parent, of chunks that are not zero
-     * @param storedBytes bytes added to the repository for the disk's chunks, compressed
+     * @param storedBytes bytes added to the repository for the disk's chunks, compressed; its share of those segments
+     *     that hold chunks of several disks
      * @param trust how far it is proven
      * @param audit what the audit compared
      * @since 0.1

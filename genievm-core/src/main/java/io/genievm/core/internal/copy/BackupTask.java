@@ -74,6 +74,7 @@ public final class BackupTask {
 
     /** Runs it; begins anew when others have ended its session. */
     public BackupReport run() {
+        checkRequest();
         for (int attempt = 1; ; attempt++) {
             try (WriterSession session = WriterSession.open(access, request.vm(), packMemory)) {
                 BackupReport report = runSession(session);
@@ -87,6 +88,21 @@ public final class BackupTask {
                         Resource.of(request.vm()),
                         "the backup was begun " + SESSIONS + " times, and each time its session was ended by another"
                                 + " process");
+            }
+        }
+    }
+
+    /** Refuses what can not be, before anything is touched. */
+    private void checkRequest() {
+        List<DiskId> known = connection.describe(request.vm()).disks().stream()
+                .map(VmDescription.Disk::id)
+                .toList();
+        for (DiskId disk : request.excludedDisks()) {
+            if (!known.contains(disk)) {
+                throw new GenieVmException(
+                        ErrorCode.NOT_FOUND,
+                        Resource.of(request.vm(), disk),
+                        "VM '" + request.vm() + "' has no disk '" + disk + "' to leave out; it has " + known);
             }
         }
     }

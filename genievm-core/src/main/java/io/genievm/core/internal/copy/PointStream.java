@@ -293,7 +293,7 @@ public final class PointStream implements AutoCloseable {
             for (int copy = 0; index.findCopy(ids, idOffset, copy, scratch, location); copy++) {
                 long place = (long) location.pack() << 32 | location.offset();
                 object = source.key(location.pack());
-                message = object + " is damaged at " + location.offset();
+                message = object + " is damaged: the segment at " + location.offset() + " can not be used";
                 if (bad.contains(place)) {
                     continue;
                 }

@@ -193,17 +193,13 @@ public final class RestoreTask {
     }
 
     private static String describe(Manifest manifest, List<Damage> damage) {
-        String ranges = damage.stream()
-                .limit(10)
-                .map(each -> {
-                    Extent extent = each.extent();
-                    return "disk '" + each.disk() + "'"
-                            + (extent == null ? "" : " bytes " + extent.offset() + " to " + (extent.end() - 1))
-                            + " (" + each.message() + ")";
-                })
-                .collect(Collectors.joining(", "));
-        return "point " + manifest.point() + " is damaged and can not be restored in " + damage.size() + " ranges: "
-                + ranges + (damage.size() > 10 ? ", ..." : "");
+        Damage first = damage.get(0);
+        Extent extent = first.extent();
+        return "point " + manifest.point() + " is damaged: " + damage.size()
+                + (damage.size() == 1 ? " range" : " ranges") + " can not be restored, the first in disk '"
+                + first.disk() + "'"
+                + (extent == null ? "" : ", bytes " + extent.offset() + " to " + (extent.end() - 1)) + " ("
+                + first.message() + ")";
     }
 
     /** One disk that is written by several threads. */
