@@ -36,7 +36,7 @@ import org.junit.jupiter.api.Test;
  */
 class ArchitectureTest {
     /** Raise it as the code grows: a rule that sees no classes is a rule that always holds. */
-    private static final int FEWEST_CLASSES = 100;
+    private static final int FEWEST_CLASSES = 350;
 
     private static final String API = "io.genievm.api";
     private static final String CORE = "io.genievm.core";
