@@ -1,5 +1,6 @@
 package io.genievm.core.internal.format;
 
+import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadConstraints;
@@ -16,7 +17,9 @@ import java.util.zip.CRC32C;
 
 /** The envelope of JSON documents: a JSON object, a line feed, and a line with kind, length and checksum. */
 final class Document {
-    private static final ObjectMapper MAPPER = JsonMapper.builder(com.fasterxml.jackson.core.JsonFactory.builder()
+    private static final ObjectMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
+                    // Documents are UTF-8, never what merely looks like UTF-16 or begins with a byte order mark.
+                    .disable(JsonFactory.Feature.CHARSET_DETECTION)
                     .streamReadConstraints(StreamReadConstraints.builder()
                             .maxStringLength(16 << 20)
                             .maxNestingDepth(16)

@@ -65,7 +65,12 @@ final class Fields {
     }
 
     Instant time(String name) {
-        return parsed(name, "a time", Instant::parse);
+        return parsed(name, "a time in UTC", text -> {
+            if (!text.endsWith("Z")) {
+                throw new IllegalArgumentException(text);
+            }
+            return Instant.parse(text);
+        });
     }
 
     SessionId sessionId(String name) {
@@ -96,6 +101,16 @@ final class Fields {
         } catch (IllegalArgumentException | DateTimeException e) {
             throw Corruption.in(key, "field '" + name + "' is not " + what + ": " + e.getMessage(), e);
         }
+    }
+
+    /** Reads so many lower-case hexadecimal digits. */
+    String hex(String name, int digits) {
+        return parsed(name, digits + " lower-case hexadecimal digits", text -> {
+            if (!text.matches("[0-9a-f]{" + digits + "}")) {
+                throw new IllegalArgumentException(text);
+            }
+            return text;
+        });
     }
 
     boolean isNull(String name) {

@@ -272,7 +272,10 @@ public record Manifest(
     private static Disk disk(Fields fields, int chunkSize) {
         long capacity = fields.number("capacity");
         Fields map = fields.object("map");
-        byte[] root = map.isNull("root") ? null : map.parsed("root", "an id", Manifest::id);
+        byte[] root = map.isNull("root") ? null : HexFormat.of().parseHex(map.hex("root", 2 * IdHasher.ID_BYTES));
+        if (root != null && IdHasher.isNull(root, 0)) {
+            throw map.bad("root", "null where all chunks are");
+        }
         Disk disk = new Disk(
                 fields.parsed("id", "a disk id", DiskId::new),
                 capacity,
@@ -297,7 +300,7 @@ public record Manifest(
 
     private static AuditState auditState(Fields fields) {
         AuditState state = new AuditState(
-                fields.text("seed"),
+                fields.hex("seed", 16),
                 fields.smallNumber("stripes"),
                 fields.smallNumber("next"),
                 fields.smallNumber("covered"));
@@ -340,14 +343,6 @@ public record Manifest(
         } catch (GenieVmException e) {
             throw Corruption.in(key, e.getMessage(), e);
         }
-    }
-
-    private static byte[] id(String hex) {
-        byte[] id = HexFormat.of().parseHex(hex);
-        if (id.length != IdHasher.ID_BYTES) {
-            throw new IllegalArgumentException("an id has 64 hexadecimal digits");
-        }
-        return id;
     }
 
     private static Trust trust(String text) {

@@ -167,7 +167,7 @@ public final class PackFormat {
             entries.add(new SegmentEntry(offset, length, type, idBytes));
             expectedOffset += length;
         }
-        if (buffer.position() != end || expectedOffset != footerOffset) {
+        if (entries.isEmpty() || buffer.position() != end || expectedOffset != footerOffset) {
             throw Corruption.in(key, "its footer does not fit its segments");
         }
         return entries;

@@ -23,6 +23,7 @@ public final class Segment implements AutoCloseable {
     private static final int ENTRY = IdHasher.ID_BYTES + 4;
 
     private final int chunkSize;
+    private final int segmentSize;
     private final int maxRaw;
     private final CRC32C crc = new CRC32C();
     private final IdHasher hasher = new IdHasher();
@@ -42,6 +43,7 @@ public final class Segment implements AutoCloseable {
     /** Makes a reader for the segments of a repository. */
     public Segment(int chunkSize, int segmentSize) {
         this.chunkSize = chunkSize;
+        this.segmentSize = segmentSize;
         this.maxRaw = Math.max(segmentSize, SegmentType.MAX_PAGE_BYTES);
     }
 
@@ -198,6 +200,7 @@ public final class Segment implements AutoCloseable {
         if (offsets.length < count + 1) {
             offsets = new int[count + 1];
         }
+        int most = type == SegmentType.CHUNKS ? segmentSize : SegmentType.MAX_PAGE_BYTES;
         long total = 0;
         for (int i = 0; i < count; i++) {
             int length = buffer.getInt(idOffset(i) + IdHasher.ID_BYTES);
@@ -206,8 +209,8 @@ public final class Segment implements AutoCloseable {
             }
             offsets[i] = (int) total;
             total += length;
-            if (total > maxRaw) {
-                throw Corruption.in(where, "the segment holds more than " + maxRaw + " bytes");
+            if (total > most) {
+                throw Corruption.in(where, "the segment holds more than " + most + " bytes");
             }
         }
         offsets[count] = (int) total;

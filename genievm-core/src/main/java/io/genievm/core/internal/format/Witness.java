@@ -57,8 +57,11 @@ public record Witness(RepositoryId repository, SessionId point, VmId vm, long se
                 fields.parsed("vm", "a VM id", VmId::new),
                 fields.number("sequence"),
                 fields.number("length"),
-                fields.parsed("crc32c", "8 hexadecimal digits", HexFormat::fromHexDigits));
+                HexFormat.fromHexDigits(fields.hex("crc32c", 8)));
         fields.end();
+        if (witness.sequence < 1) {
+            throw fields.bad("sequence", "1 or more");
+        }
         if (!ObjectKeys.witness(witness.vm, witness.point).equals(key)) {
             throw Corruption.in(key, "it is the witness of point " + witness.point);
         }
