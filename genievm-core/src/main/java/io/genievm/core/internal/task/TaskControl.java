@@ -99,6 +99,14 @@ public final class TaskControl {
         if (failure instanceof GenieVmException exception) {
             return exception;
         }
+        if (failure instanceof OutOfMemoryError) {
+            return new GenieVmException(
+                    ErrorCode.LIMIT_EXCEEDED,
+                    Resource.NONE,
+                    "there is not enough memory (" + failure.getMessage()
+                            + "): give the JVM more, or the task a smaller memory budget",
+                    failure);
+        }
         return new GenieVmException(ErrorCode.INTERNAL_ERROR, Resource.NONE, "unexpected failure: " + failure, failure);
     }
 
