@@ -4,11 +4,13 @@
 # Measures a full backup, a restore and a verification of one disk image with GenieVM and with
 # other tools, side by side.
 #
-# Usage: compare.sh [--rounds N] [--tools "T..."] [--json FILE] IMAGE WORKDIR
+# Usage: compare.sh [--rounds N] [--tools "T..."] [--patience SECONDS] [--json FILE] IMAGE WORKDIR
 #
 #   --rounds N   how often every tool runs, in turn, the order rotated (3)
 #   --tools "T"  see tools.sh; the first is the one that the others are compared with
 #                ("genievm:zstd:1 restic borg:lz4 borg:zstd,1")
+#   --patience SECONDS   on a machine that others use: waits before each timed step until it is
+#                quiet, at most so long (0)
 #   --json FILE  writes all runs, their summary and the machine's facts
 #
 # WORKDIR should be on the disk that holds IMAGE. A round needs room there for one repository and
@@ -19,13 +21,14 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=measure.sh
 . "$here/measure.sh"
 
-usage() { sed -n '6,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '7,15s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
-rounds=3 tools='genievm:zstd:1 restic borg:lz4 borg:zstd,1' json='' image='' workdir=''
+rounds=3 patience=0 tools='genievm:zstd:1 restic borg:lz4 borg:zstd,1' json='' image='' workdir=''
 while (($#)); do
   case $1 in
     --rounds) rounds=${2:?}; shift ;;
     --tools) tools=${2:?}; shift ;;
+    --patience) patience=${2:?}; shift ;;
     --json) json=${2:?}; shift ;;
     -*) usage ;;
     *) if [[ -z $image ]]; then image=$1; elif [[ -z $workdir ]]; then workdir=$1; else usage; fi ;;
@@ -60,8 +63,10 @@ step() {
   sync -f "$work"
   find "${files[@]}" -type f -print0 | while IFS= read -rd '' file; do warm "$file"; done
   local in_cache
+  quiet "$patience"
   in_cache=$(cached "$image")
-  timed "$here/tools.sh" "$tool" "$step" "$work/repo" "$@" || die "$tool: $step failed"
+  timed "$here/tools.sh" "$tool" "$step" "$work/repo" "$@" 2> "$work/stderr" \
+    || die "$tool: $step failed: $(tail -n 5 "$work/stderr")"
   jq -c --arg tool "$tool" --argjson round "$round" --arg step "$step" --argjson cached "$in_cache" \
     --argjson stored "$(stored "$work/repo")" \
     '{tool: $tool, round: $round, step: $step} + . + {storedBytes: $stored, imageCachedBytes: $cached}' \

@@ -5,7 +5,7 @@
 #
 #   gen0.raw       8 GiB ext4 holding a real Debian 12 with compilers, databases, office and
 #                  fonts, a database-like file of 16 KiB pages, logs and a blob that cannot
-#                  be compressed: about 4 GiB used, the rest holes
+#                  be compressed: about 5 GiB used, the rest holes
 #   gen1.raw       gen0 some days later: packages purged and installed, logs rotated and
 #                  written, 15 % of the database's pages rewritten, free space trimmed
 #   sparse64g.raw  gen0's bytes in a 64 GiB file (only with --sparse64g)
@@ -39,7 +39,7 @@ readonly GEN1_INSTALL=(php-cli ruby emacs-nox)
 die() { printf 'make-images: %s\n' "$*" >&2; exit 1; }
 say() { printf 'make-images: %s (%d s)\n' "$*" "$SECONDS" >&2; }
 
-usage() { sed -n '5,15s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '5,20s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 # The content generators. Seeded, so that the same pages come out on every machine.
 

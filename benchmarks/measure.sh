@@ -56,6 +56,16 @@ cached() {
 # Ticks of all cores spent on anything but idling and waiting for a disk.
 busy_ticks() { awk '/^cpu / { print $2 + $3 + $4 + $7 + $8 + $9 }' /proc/stat; }
 
+# quiet SECONDS: waits until the machine is all but idle, no longer than so many seconds.
+quiet() {
+  local limit=$((SECONDS + $1)) before
+  while ((SECONDS < limit)); do
+    before=$(busy_ticks)
+    sleep 2
+    (($(busy_ticks) - before > $(getconf CLK_TCK) / 2)) || return 0
+  done
+}
+
 # timed COMMAND...: runs it and leaves one JSON object in $measured: wall, user, sys in seconds,
 # peak in bytes (largest single process), and what other processes took of the CPUs meanwhile
 # (seconds; kernel write-back is in it), by which a disturbed run can be told.

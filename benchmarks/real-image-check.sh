@@ -45,7 +45,7 @@ step() {
   local label=$1
   shift
   timed "$genievm" "$@" --json > "$work/$label.json" || die "$label failed: $(cat "$work/$label.json")"
-  jq -r --arg label "$label" '"\($label): \(.wallSeconds) s wall, \(.userSeconds) + \(.sysSeconds) s CPU, peak \(.peakBytes / 1048576 | round) MiB, others took \(.otherCpuSeconds * 10 | round / 10) s of CPU"' <<< "$measured"
+  jq -r --arg step "$label" '"\($step): \(.wallSeconds) s wall, \(.userSeconds) + \(.sysSeconds) s CPU, peak \(.peakBytes / 1048576 | round) MiB, others took \(.otherCpuSeconds * 10 | round / 10) s of CPU"' <<< "$measured"
 }
 
 source_bytes=$(allocated "$image")
