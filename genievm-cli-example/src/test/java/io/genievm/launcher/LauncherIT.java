@@ -17,6 +17,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** The script {@code genievm} with the Java of this test and the jar that the build has just made. */
 class LauncherIT {
+    /** Not a place where files can be, so no archive of classes is made, which would take a second or two. */
+    private static final Path NOWHERE = Path.of("/dev/null/cache");
+
     @TempDir
     private Path directory;
 
@@ -34,8 +37,7 @@ class LauncherIT {
 
     @Test
     void standardOutputIsTheSameWithoutAnArchiveOfClassesAndWithOne() throws Exception {
-        Path nowhere = Path.of("/dev/null/cache");
-        Result without = run(nowhere, "vms", "--host", "images:" + vms, "--json");
+        Result without = run(NOWHERE, "vms", "--host", "images:" + vms, "--json");
         assertThat(without.status()).as(without.err()).isZero();
         assertThat(without.out()).contains("root.raw", "65536");
 
@@ -62,7 +64,7 @@ class LauncherIT {
     @ParameterizedTest
     @ValueSource(strings = {"kvm", "vmware"})
     void driversAreOnTheClassPath(String driver) throws Exception {
-        Result result = run(cache, "vms", "--host", driver + ":anything", "--json");
+        Result result = run(NOWHERE, "vms", "--host", driver + ":anything", "--json");
 
         assertThat(result.status()).isEqualTo(1);
         assertThat(result.out()).contains("UNSUPPORTED", "'" + driver + "'");
