@@ -109,11 +109,23 @@ public final class BackupTask {
 
     /** Gives {@code null} when the session was fenced. */
     private @Nullable BackupReport runSession(WriterSession session) {
-        PointCatalog catalog = PointCatalog.read(access, request.vm());
-        Manifest parent = catalog.points().isEmpty() ? null : catalog.latest();
-        for (PointCatalog.LostPoint lost : catalog.lost()) {
-            control.meter().warn(new Warning("POINT_DAMAGED", null, lost.message()));
+        try {
+            PointCatalog catalog = PointCatalog.read(access, request.vm());
+            for (PointCatalog.LostPoint lost : catalog.lost()) {
+                if (lost.isTooNew()) {
+                    // Whoever wrote it knows rules for writers that this software does not.
+                    throw lost.cause();
+                }
+                control.meter().warn(new Warning("POINT_DAMAGED", null, lost.message()));
+            }
+            return runSession(session, catalog, catalog.points().isEmpty() ? null : catalog.latest());
+        } catch (RuntimeException | Error e) {
+            session.giveUp(e);
+            throw e;
         }
+    }
+
+    private @Nullable BackupReport runSession(WriterSession session, PointCatalog catalog, @Nullable Manifest parent) {
         try (ParentMaps parentMaps = new ParentMaps(access, session.index().base(), parent)) {
             BackupReport report = null;
             for (boolean last = false, again = true; again; last = true) {
@@ -136,9 +148,6 @@ public final class BackupTask {
                 }
             }
             return report;
-        } catch (RuntimeException | Error e) {
-            session.giveUp(e);
-            throw e;
         }
     }
 

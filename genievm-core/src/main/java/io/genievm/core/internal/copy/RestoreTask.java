@@ -7,6 +7,7 @@ import io.genievm.api.Extent;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
 import io.genievm.api.SessionId;
+import io.genievm.api.UnsupportedFormatVersionException;
 import io.genievm.api.Warning;
 import io.genievm.api.hypervisor.Cancellation;
 import io.genievm.api.hypervisor.DiskLimits;
@@ -92,11 +93,11 @@ public final class RestoreTask {
         long best = catalog.points().isEmpty() ? 0 : catalog.latest().sequence();
         for (PointCatalog.LostPoint lost : catalog.lost()) {
             if (lost.sequence() >= best) {
-                throw new CorruptDataException(
-                        Resource.named(lost.key()),
-                        "the latest point of VM '" + request.vm() + "' may be one that can not be read: "
-                                + lost.message() + ". Name a point to restore another",
-                        null);
+                String message = "the latest point of VM '" + request.vm() + "' may be one that can not be read: "
+                        + lost.message() + ". Name a point to restore another";
+                throw lost.isTooNew()
+                        ? new UnsupportedFormatVersionException(Resource.named(lost.key()), message, lost.cause())
+                        : new CorruptDataException(Resource.named(lost.key()), message, lost.cause());
             }
             control.meter().warn(new Warning("POINT_DAMAGED", null, lost.message()));
         }

@@ -1,6 +1,5 @@
 package io.genievm.core.internal.engine;
 
-import io.genievm.api.CorruptDataException;
 import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.RepositoryId;
@@ -82,8 +81,7 @@ final class OpenRepository implements Repository {
                     ErrorCode.AMBIGUOUS, Resource.named(prefix), "several points begin with '" + prefix + "'");
         }
         if (!lost.isEmpty()) {
-            throw new CorruptDataException(
-                    Resource.named(lost.get(0).key()), lost.get(0).message(), null);
+            throw lost.get(0).cause();
         }
         if (found.isEmpty()) {
             throw new GenieVmException(

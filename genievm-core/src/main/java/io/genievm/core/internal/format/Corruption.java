@@ -21,9 +21,11 @@ public final class Corruption {
         return new CorruptDataException(Resource.named(key), key + " is damaged: " + what, cause);
     }
 
-    /** Whether an exception tells of one object that is bad or gone, rather than of a store that does not work. */
+    /** Whether an exception tells of one object that is bad, too new or gone, rather than of a store that does not work. */
     public static boolean isObjectProblem(GenieVmException e) {
-        return e instanceof CorruptDataException || e.code().equals(ErrorCode.NOT_FOUND);
+        return e instanceof CorruptDataException
+                || e instanceof UnsupportedFormatVersionException
+                || e.code().equals(ErrorCode.NOT_FOUND);
     }
 
     /** Checks the version field that every kind of object has. */

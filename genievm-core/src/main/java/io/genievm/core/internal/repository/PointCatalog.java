@@ -27,7 +27,7 @@ import java.util.TreeMap;
  * The points of a repository, or of one VM, as they were when this was read: oldest first by VM, then sequence, then id.
  *
  * @param points the manifests that can be read
- * @param lost the points whose manifest is damaged or missing
+ * @param lost the points whose manifest is damaged, too new or missing
  */
 public record PointCatalog(List<Manifest> points, List<LostPoint> lost) {
     private static final Comparator<Manifest> ORDER = Comparator.comparing(
@@ -40,13 +40,23 @@ public record PointCatalog(List<Manifest> points, List<LostPoint> lost) {
      *
      * @param key of its manifest
      * @param session its id
-     * @param message what is wrong
+     * @param cause why its manifest can not be read
      * @param sequence what its witness says, or {@link Long#MAX_VALUE} where that is not known
      */
-    public record LostPoint(String key, SessionId session, String message, long sequence) {
+    public record LostPoint(String key, SessionId session, GenieVmException cause, long sequence) {
+        /** What is wrong. */
+        public String message() {
+            return String.valueOf(cause.getMessage());
+        }
+
+        /** Whether it is only this software that can not read it. */
+        public boolean isTooNew() {
+            return cause instanceof UnsupportedFormatVersionException;
+        }
+
         /** What it is to a user. */
         public Damage toDamage() {
-            return new Damage(key, message, List.of(session), null, null);
+            return new Damage(key, message(), List.of(session), null, null);
         }
     }
 
@@ -89,7 +99,7 @@ public record PointCatalog(List<Manifest> points, List<LostPoint> lost) {
     private GenieVmException missing(SessionId id) {
         for (LostPoint point : lost) {
             if (point.session.equals(id)) {
-                return new CorruptDataException(Resource.named(point.key), point.message, null);
+                return point.cause;
             }
         }
         return new GenieVmException(ErrorCode.NOT_FOUND, "there is no restore point " + id);
@@ -114,14 +124,12 @@ public record PointCatalog(List<Manifest> points, List<LostPoint> lost) {
                         access.id(),
                         access.options().chunkSize(),
                         store.getAll(entry.key(), Manifest.MAX_BYTES)));
-            } catch (UnsupportedFormatVersionException e) {
-                lost.add(lost(access, key, e.getMessage(), witnesses));
             } catch (GenieVmException e) {
                 if (!Corruption.isObjectProblem(e)) {
                     throw e;
                 }
                 if (!e.code().equals(ErrorCode.NOT_FOUND)) {
-                    lost.add(lost(access, key, e.getMessage(), witnesses));
+                    lost.add(lost(access, key, e, witnesses));
                 }
             }
         }
@@ -131,7 +139,10 @@ public record PointCatalog(List<Manifest> points, List<LostPoint> lost) {
                 lost.add(lost(
                         access,
                         key,
-                        key.point() + " is missing or empty, and " + witness + " says it was there",
+                        new CorruptDataException(
+                                Resource.named(key.point()),
+                                key.point() + " is missing or empty, and " + witness + " says it was there",
+                                null),
                         witnesses));
             }
         }
@@ -145,7 +156,10 @@ public record PointCatalog(List<Manifest> points, List<LostPoint> lost) {
     }
 
     private static LostPoint lost(
-            RepositoryAccess access, ObjectKeys.PointKey key, String message, Map<String, BlobEntry> witnesses) {
+            RepositoryAccess access,
+            ObjectKeys.PointKey key,
+            GenieVmException cause,
+            Map<String, BlobEntry> witnesses) {
         long sequence = Long.MAX_VALUE;
         if (witnesses.containsKey(key.witness())) {
             try {
@@ -157,7 +171,7 @@ public record PointCatalog(List<Manifest> points, List<LostPoint> lost) {
                 }
             }
         }
-        return new LostPoint(key.point(), key.session(), message, sequence);
+        return new LostPoint(key.point(), key.session(), cause, sequence);
     }
 
     private static Map<String, BlobEntry> list(BlobStore store, String prefix) {

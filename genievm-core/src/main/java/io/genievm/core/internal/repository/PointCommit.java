@@ -4,16 +4,22 @@ import io.genievm.api.CorruptDataException;
 import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
+import io.genievm.api.SessionId;
+import io.genievm.api.UnsupportedFormatVersionException;
 import io.genievm.api.VmId;
 import io.genievm.api.store.BlobContent;
 import io.genievm.api.store.BlobCursor;
 import io.genievm.api.store.BlobEntry;
 import io.genievm.api.store.BlobStore;
 import io.genievm.api.store.PutOutcome;
+import io.genievm.core.internal.format.Corruption;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.format.ObjectKeys;
+import io.genievm.core.internal.format.SessionRecord;
 import io.genievm.core.internal.format.Witness;
 import java.util.Arrays;
+import java.util.HashSet;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -120,22 +126,36 @@ public final class PointCommit {
     /** Ends sessions of a VM whose outcome is known and whose process did not come to it: rule 11. */
     void tidy(VmId vm) {
         String folder = ObjectKeys.SESSIONS + ObjectKeys.vmKey(vm) + "/";
+        Set<SessionId> ended = new HashSet<>();
         try (BlobCursor cursor = store.list(folder)) {
             while (cursor.next()) {
-                ObjectKeys.PointKey key = ObjectKeys.parsePoint(cursor.entry().key());
+                String sessionKey = cursor.entry().key();
+                ObjectKeys.PointKey key = ObjectKeys.parsePoint(sessionKey);
                 if (key != null) {
-                    tidy(key, cursor.entry().key());
+                    try {
+                        if (tidy(key, sessionKey)) {
+                            ended.add(key.session());
+                        }
+                    } catch (GenieVmException e) {
+                        if (!Corruption.isObjectProblem(e) || e instanceof UnsupportedFormatVersionException) {
+                            throw e;
+                        }
+                        LOG.warn("a session that has ended can not be tidied up", e);
+                    }
                 }
             }
-        } catch (CorruptDataException e) {
-            LOG.warn("a session that has ended can not be tidied up", e);
+        }
+        if (!ended.isEmpty()) {
+            deleteSignsOfLife(ended);
         }
     }
 
-    private void tidy(ObjectKeys.PointKey key, String sessionKey) {
+    /** Whether the session has ended. */
+    private boolean tidy(ObjectKeys.PointKey key, String sessionKey) {
+        requireKnownVersion(sessionKey);
         BlobEntry point = store.stat(key.point()).orElse(null);
         if (point == null) {
-            return;
+            return false;
         }
         if (point.length() > 0 && store.stat(key.witness()).isEmpty()) {
             byte[] bytes = store.getAll(key.point(), Manifest.MAX_BYTES);
@@ -143,5 +163,32 @@ public final class PointCommit {
                     Manifest.decode(key.point(), access.id(), access.options().chunkSize(), bytes), bytes);
         }
         store.delete(sessionKey);
+        return true;
+    }
+
+    /** A writer stops at a session that is too new: it may work by rules that this software does not know. */
+    private void requireKnownVersion(String sessionKey) {
+        try {
+            SessionRecord.decode(sessionKey, access.id(), store.getAll(sessionKey, Manifest.MAX_BYTES));
+        } catch (UnsupportedFormatVersionException e) {
+            throw e;
+        } catch (GenieVmException e) {
+            if (!Corruption.isObjectProblem(e)) {
+                throw e;
+            }
+            // Whether it has ended is not asked of what it says.
+        }
+    }
+
+    private void deleteSignsOfLife(Set<SessionId> sessions) {
+        try (BlobCursor cursor = store.list(ObjectKeys.PROGRESS)) {
+            while (cursor.next()) {
+                ObjectKeys.NumberedKey key =
+                        ObjectKeys.parseProgress(cursor.entry().key());
+                if (key != null && sessions.contains(key.id())) {
+                    store.delete(cursor.entry().key());
+                }
+            }
+        }
     }
 }
