@@ -11,6 +11,7 @@ import io.genievm.core.internal.format.Corruption;
 import io.genievm.core.internal.format.IdHasher;
 import io.genievm.core.internal.format.ObjectKeys;
 import io.genievm.core.internal.format.PackFormat;
+import io.genievm.core.internal.format.PackName;
 import io.genievm.core.internal.work.WorkFiles;
 import java.util.ArrayList;
 import java.util.List;
@@ -43,6 +44,11 @@ public final class IndexView implements AutoCloseable {
 
         /** Whether packs of a session are used; a writer may only rely on those of committed ones. */
         boolean wants(SessionId session);
+
+        /** Whether packs are used as far as they can be read; a writer relies on those only that are whole. */
+        default boolean rescues() {
+            return true;
+        }
 
         /**
          * Is told some of these packs by their entries.
@@ -82,7 +88,7 @@ public final class IndexView implements AutoCloseable {
                     }
                 }
             }
-            adopt(store, packs, adoption, workFiles, merger, problems);
+            adopt(store, repository, packs, adoption, workFiles, merger, problems);
             return new IndexView(packs, merger.finish(), List.copyOf(problems));
         } catch (RuntimeException | Error e) {
             merger.close();
@@ -152,6 +158,7 @@ public final class IndexView implements AutoCloseable {
 
     private static void adopt(
             BlobStore store,
+            RepositoryId repository,
             PackList packs,
             Adoption adoption,
             WorkFiles workFiles,
@@ -162,7 +169,13 @@ public final class IndexView implements AutoCloseable {
         for (int pack = packs.nextUncovered(0); pack >= 0; pack = packs.nextUncovered(pack + 1)) {
             if (adoption.wants(packs.name(pack).session())) {
                 try {
-                    addEntries(footers.read(packs.name(pack), packs.length(pack)), pack, batch);
+                    PackName name = packs.name(pack);
+                    addEntries(
+                            adoption.rescues()
+                                    ? footers.read(name, packs.length(pack))
+                                    : footers.readWhole(repository, name, packs.length(pack)),
+                            pack,
+                            batch);
                 } catch (GenieVmException e) {
                     noteOrThrow(packs.name(pack).key(), e, problems);
                 }

@@ -1,6 +1,7 @@
 package io.genievm.core.internal.index;
 
 import io.genievm.api.CorruptDataException;
+import io.genievm.api.RepositoryId;
 import io.genievm.api.store.BlobStore;
 import io.genievm.core.internal.format.Corruption;
 import io.genievm.core.internal.format.PackFormat;
@@ -38,6 +39,18 @@ public final class PackFooters {
             }
             return found;
         }
+    }
+
+    /**
+     * Tells the segments of a pack whose header and footer are right.
+     *
+     * @throws CorruptDataException when they are not, or the pack is another one
+     */
+    public List<PackFormat.SegmentEntry> readWhole(RepositoryId repository, PackName name, long length) {
+        ByteBuffer header = ByteBuffer.allocate((int) Math.min(PackFormat.HEADER_BYTES, length));
+        store.get(name.key(), 0, header);
+        PackFormat.checkHeader(repository, name, header.flip());
+        return footer(name, length);
     }
 
     /** Tells the segments of a pack from its footer only. */

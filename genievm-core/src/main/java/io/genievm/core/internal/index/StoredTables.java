@@ -5,6 +5,7 @@ import io.genievm.api.store.BlobEntry;
 import io.genievm.api.store.BlobStore;
 import io.genievm.core.internal.format.Corruption;
 import io.genievm.core.internal.format.IndexTableFormat;
+import io.genievm.core.internal.format.PackFormat;
 import io.genievm.core.internal.format.PackName;
 import io.genievm.core.internal.format.SegmentType;
 import io.genievm.core.internal.work.RegionWriter;
@@ -42,7 +43,13 @@ final class StoredTables {
             try (LocalTable.Builder builder = new LocalTable.Builder(workFiles, header.entries())) {
                 long start = IndexTableFormat.HEADER_BYTES + (long) header.packs() * IndexTableFormat.PACK_BYTES;
                 readEntries(object.key(), copy, start, header.entries(), numbers, builder);
-                return builder.finish();
+                LocalTable table = builder.finish();
+                for (int number : numbers) {
+                    if (!PackList.isMissing(number)) {
+                        packs.cover(number);
+                    }
+                }
+                return table;
             }
         }
     }
@@ -133,11 +140,8 @@ final class StoredTables {
             }
             last = name;
             int number = packs.indexOf(name);
-            // A pack of another length is not what was written; its own checksums will say more than the table can.
+            // A pack of another length is not what was written; what is left of it says more than the table can.
             numbers[i] = number >= 0 && packs.length(number) == length ? number : packs.missing(name);
-            if (number >= 0) {
-                packs.cover(number);
-            }
         }
         return numbers;
     }
@@ -153,7 +157,12 @@ final class StoredTables {
             for (int at = 0; at < batch * EntryBuffer.ENTRY; at += EntryBuffer.ENTRY) {
                 int pack = view.getInt(at + 32);
                 int order = Arrays.compareUnsigned(bytes, at, at + 46, previous, 0, 46);
-                if (pack < 0 || pack >= numbers.length || order <= 0) {
+                if (pack < 0
+                        || pack >= numbers.length
+                        || order <= 0
+                        || view.getInt(at + 36) < PackFormat.HEADER_BYTES
+                        || view.getInt(at + 40) <= 0
+                        || bytes[at + 47] != 0) {
                     throw Corruption.in(key, "entry " + (done + at / EntryBuffer.ENTRY) + " can not be");
                 }
                 SegmentType.of(key, bytes[at + 46]);

@@ -104,13 +104,13 @@ public final class WriterSession implements AutoCloseable {
                 hostName(),
                 ProcessHandle.current().pid(),
                 RepositoryAccess.GENERATOR);
-        if (access.store().put(key, BlobContent.of(announcement.encode())) == PutOutcome.EXISTS) {
-            throw new GenieVmException(
-                    ErrorCode.STORE_CONTRACT_BROKEN,
-                    Resource.named(key),
-                    "the store says that " + key + " exists, whose name was drawn at random just now");
-        }
         try {
+            if (access.store().put(key, BlobContent.of(announcement.encode())) == PutOutcome.EXISTS) {
+                throw new GenieVmException(
+                        ErrorCode.STORE_CONTRACT_BROKEN,
+                        Resource.named(key),
+                        "the store says that " + key + " exists, whose name was drawn at random just now");
+            }
             return new WriterSession(access, vm, id, packMemory);
         } catch (RuntimeException | Error e) {
             deleteQuietly(access.store(), key, e);
@@ -244,6 +244,11 @@ public final class WriterSession implements AutoCloseable {
                     committed.addAll(committedSessions(store));
                 }
                 return committed.contains(session);
+            }
+
+            @Override
+            public boolean rescues() {
+                return false;
             }
 
             @Override
