@@ -2,7 +2,6 @@ package io.genievm.core.internal.verify;
 
 import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
-import io.genievm.api.UnsupportedFormatVersionException;
 import io.genievm.core.internal.format.Corruption;
 import io.genievm.core.internal.format.IdHasher;
 import io.genievm.core.internal.format.PackFormat;
@@ -91,8 +90,9 @@ final class PackCheck {
             control.meter().read(entry.length());
         }
         if (!whole) {
-            // Under a wrong name nothing is where the index says, even if it is whole.
-            findings.packWithDamage(pack, isOther(name, length) ? Set.of() : good);
+            // Under a wrong name nothing is where a table says, even if it is whole; what no table names was found in
+            // it.
+            findings.packWithDamage(pack, packs.isCovered(pack) && isOther(name, length) ? Set.of() : good);
         }
     }
 
@@ -142,7 +142,7 @@ final class PackCheck {
             // Its session gave up meanwhile; if anything needs it, the maps will tell.
             return;
         }
-        if (!Corruption.isObjectProblem(e) && !(e instanceof UnsupportedFormatVersionException)) {
+        if (!Corruption.isObjectProblem(e)) {
             throw e;
         }
         findings.object(name.key(), String.valueOf(e.getMessage()));

@@ -3,15 +3,16 @@ package io.genievm.core.internal.verify;
 import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.SessionId;
-import io.genievm.api.UnsupportedFormatVersionException;
 import io.genievm.api.Warning;
 import io.genievm.api.store.BlobCursor;
 import io.genievm.api.store.BlobEntry;
 import io.genievm.api.store.BlobStore;
 import io.genievm.api.task.TaskPhase;
+import io.genievm.core.Damage;
 import io.genievm.core.VerifyReport;
 import io.genievm.core.VerifyRequest;
 import io.genievm.core.internal.copy.PointStream;
+import io.genievm.core.internal.format.CollectionPlan;
 import io.genievm.core.internal.format.Corruption;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.format.ObjectKeys;
@@ -31,8 +32,10 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Consumer;
 
 /** One check of a repository, or of what one point needs. For one thread. */
 public final class VerifyTask {
@@ -59,7 +62,14 @@ public final class VerifyTask {
         if (point == null) {
             checkEverything(catalog);
         } else {
-            checkPoint(catalog.point(point));
+            Optional<PointCatalog.LostPoint> lost = catalog.lost().stream()
+                    .filter(each -> each.session().equals(point))
+                    .findFirst();
+            if (lost.isPresent()) {
+                findings.add(lost.get().toDamage());
+            } else {
+                checkPoint(catalog.point(point));
+            }
         }
         return new VerifyReport(
                 checkedBytes.sum(),
@@ -73,7 +83,7 @@ public final class VerifyTask {
             control.meter().enter(TaskPhase.DATA);
             try (PointStream stream = new PointStream(
                     access, control, manifest, manifest.disks(), (disk, chunk, content, offset) -> {})) {
-                stream.run().forEach(findings::add);
+                addIfStillListed(stream.run(), List.of(manifest));
                 stream.index().problems().forEach(this::note);
                 checkedBytes.add(stream.fetchedBytes());
             }
@@ -81,7 +91,7 @@ public final class VerifyTask {
         }
         try (IndexView index = loadIndex();
                 MapCheck maps = new MapCheck(access, control, index, findings)) {
-            maps.damage(List.of(manifest)).forEach(findings::add);
+            addIfStillListed(maps.damage(List.of(manifest)), List.of(manifest));
             checkedBytes.add(maps.checkedBytes());
         }
     }
@@ -90,6 +100,9 @@ public final class VerifyTask {
         catalog.lost().forEach(lost -> findings.add(lost.toDamage()));
         Map<String, Long> sessions = checkSessions();
         checkWitnesses(catalog, sessions);
+        checkWitnessesOfLost(catalog);
+        checkCollections();
+        checkSignsOfLife();
         checkForeignKeys();
         try (IndexView index = loadIndex();
                 MapCheck maps = new MapCheck(access, control, index, findings)) {
@@ -101,7 +114,29 @@ public final class VerifyTask {
                 new PackCheck(access, control, index.packs(), findings, checkedBytes).run();
             }
             if (!whole || findings.hasDamagedData()) {
-                maps.damage(catalog.points()).forEach(findings::add);
+                addIfStillListed(maps.damage(catalog.points()), catalog.points());
+            }
+        }
+    }
+
+    /** What is missing of a point that was deleted meanwhile is no damage. */
+    private void addIfStillListed(List<Damage> damage, List<Manifest> points) {
+        Set<SessionId> deleted = new HashSet<>();
+        if (!damage.isEmpty()) {
+            for (Manifest manifest : points) {
+                if (access.store()
+                        .stat(ObjectKeys.point(manifest.vm(), manifest.point()))
+                        .isEmpty()) {
+                    deleted.add(manifest.point());
+                }
+            }
+        }
+        for (Damage each : damage) {
+            List<SessionId> listed = each.points().stream()
+                    .filter(point -> !deleted.contains(point))
+                    .toList();
+            if (!listed.isEmpty()) {
+                findings.add(new Damage(each.object(), each.message(), listed, each.disk(), each.extent()));
             }
         }
     }
@@ -135,14 +170,7 @@ public final class VerifyTask {
                 continue;
             }
             sessions.put(key.point(), entry.length());
-            try {
-                SessionRecord.decode(entry.key(), access.id(), access.store().getAll(entry.key(), Manifest.MAX_BYTES));
-                checkedBytes.add(entry.length());
-            } catch (GenieVmException e) {
-                if (!e.code().equals(ErrorCode.NOT_FOUND)) {
-                    note(entry.key(), e);
-                }
-            }
+            check(entry.key(), bytes -> SessionRecord.decode(entry.key(), access.id(), bytes));
         }
         return sessions;
     }
@@ -168,6 +196,52 @@ public final class VerifyTask {
                     // With a session object it would be one that was killed right after its commit.
                     findings.object(key, key + " is missing, the witness of point " + manifest.point());
                 }
+            }
+        }
+    }
+
+    /** The witness of a point that is lost is all that tells of it. */
+    private void checkWitnessesOfLost(PointCatalog catalog) {
+        for (PointCatalog.LostPoint lost : catalog.lost()) {
+            ObjectKeys.PointKey point = ObjectKeys.parsePoint(lost.key());
+            if (point != null) {
+                check(point.witness(), bytes -> Witness.decode(point.witness(), access.id(), bytes));
+            }
+        }
+    }
+
+    private void checkCollections() {
+        for (BlobEntry entry : list(ObjectKeys.COLLECTIONS)) {
+            ObjectKeys.CollectionKey key = ObjectKeys.parseCollection(entry.key());
+            if (key != null) {
+                check(entry.key(), bytes -> {
+                    if (key.verdict()) {
+                        CollectionPlan.decodeVerdict(entry.key(), access.id(), bytes);
+                    } else {
+                        CollectionPlan.decodePlan(entry.key(), access.id(), bytes);
+                    }
+                });
+            }
+        }
+    }
+
+    private void checkSignsOfLife() {
+        for (BlobEntry entry : list(ObjectKeys.PROGRESS)) {
+            if (entry.length() > 0 && ObjectKeys.parseProgress(entry.key()) != null) {
+                findings.object(entry.key(), entry.key() + " has " + entry.length() + " bytes and should be empty");
+            }
+        }
+    }
+
+    /** Checks a document that may vanish meanwhile. */
+    private void check(String key, Consumer<byte[]> decoder) {
+        try {
+            byte[] bytes = access.store().getAll(key, Manifest.MAX_BYTES);
+            decoder.accept(bytes);
+            checkedBytes.add(bytes.length);
+        } catch (GenieVmException e) {
+            if (!e.code().equals(ErrorCode.NOT_FOUND)) {
+                note(key, e);
             }
         }
     }
@@ -241,7 +315,7 @@ public final class VerifyTask {
     }
 
     private void note(String key, GenieVmException e) {
-        if (!Corruption.isObjectProblem(e) && !(e instanceof UnsupportedFormatVersionException)) {
+        if (!Corruption.isObjectProblem(e)) {
             throw e;
         }
         findings.object(key, String.valueOf(e.getMessage()));
