@@ -7,6 +7,7 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Comparator;
 import java.util.HexFormat;
@@ -15,6 +16,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.zip.CRC32C;
 
 /**
  * A second reader of the format, written from {@code docs/format} alone and without any class of the core, so that tests
@@ -27,12 +29,15 @@ public final class PlainRepository {
     private final Map<String, List<PlainSegment>> copies = new TreeMap<>();
     private final Map<String, byte[]> pages = new TreeMap<>();
     private final List<PlainDisk> disks = new ArrayList<>();
+    private final Map<String, Integer> indexed = new TreeMap<>();
 
     public PlainRepository(Map<String, byte[]> objects) {
         this.chunkSize = json(objects.get("repository.json")).get("chunkSize").intValue();
         objects.forEach((key, bytes) -> {
             if (key.startsWith("packs/")) {
                 readPack(key, bytes);
+            } else if (key.startsWith("index/")) {
+                readTable(bytes);
             }
         });
         objects.forEach((key, bytes) -> {
@@ -78,6 +83,11 @@ public final class PlainRepository {
 
     public List<PlainSegment> segments(String pack) {
         return segments.stream().filter(segment -> segment.pack.equals(pack)).toList();
+    }
+
+    /** The packs that index tables name, with the lengths that they tell. */
+    public Map<String, Integer> indexed() {
+        return indexed;
     }
 
     public List<PlainDisk> disks() {
@@ -142,6 +152,17 @@ public final class PlainRepository {
         }
     }
 
+    private void readTable(byte[] bytes) {
+        ByteBuffer buffer = ByteBuffer.wrap(bytes);
+        int packs = buffer.getInt(12);
+        for (int at = 64; at < 64 + 24 * packs; at += 24) {
+            String session = HexFormat.of().formatHex(bytes, at, at + 16);
+            int number = buffer.getInt(at + 16);
+            String key = "packs/%02x/%s-%08x".formatted((bytes[at] + number) & 0xff, session, number);
+            indexed.put(key, buffer.getInt(at + 20));
+        }
+    }
+
     private void readPoint(String key, JsonNode manifest) {
         for (JsonNode disk : manifest.get("disks")) {
             long capacity = disk.get("capacity").longValue();
@@ -202,5 +223,22 @@ public final class PlainRepository {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** Puts the last line under a JSON text. */
+    public static byte[] document(String kind, String json) {
+        return sealed(kind, (json + "\n").getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** Puts the last line under bytes that end in a line feed. */
+    public static byte[] sealed(String kind, byte[] body) {
+        CRC32C crc = new CRC32C();
+        crc.update(body);
+        byte[] last = "genievm %s %d %08x\n"
+                .formatted(kind, body.length, crc.getValue())
+                .getBytes(StandardCharsets.US_ASCII);
+        byte[] document = Arrays.copyOf(body, body.length + last.length);
+        System.arraycopy(last, 0, document, body.length, last.length);
+        return document;
     }
 }

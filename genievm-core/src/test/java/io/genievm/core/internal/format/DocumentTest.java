@@ -11,6 +11,7 @@ import com.fasterxml.jackson.databind.util.RawValue;
 import io.genievm.api.CorruptDataException;
 import io.genievm.api.RepositoryId;
 import io.genievm.api.UnsupportedFormatVersionException;
+import io.genievm.core.testing.PlainRepository;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -83,7 +84,7 @@ class DocumentTest {
         for (int i = names.size() - 1; i >= 0; i--) {
             reversed.set(names.get(i), kind.json().get(names.get(i)));
         }
-        byte[] compact = Samples.document(kind.name(), reversed.toString());
+        byte[] compact = PlainRepository.document(kind.name(), reversed.toString());
 
         assertThat(kind.decode(compact)).usingRecursiveComparison().isEqualTo(kind.decode(kind.bytes()));
     }
@@ -171,7 +172,7 @@ class DocumentTest {
             int start = text.lastIndexOf('"', at - 1);
             String name = text.substring(start, at + 1);
             String twice = text.substring(0, start) + name + ":null," + text.substring(start);
-            assertDamaged(twice, kind, Samples.document(kind.name(), twice));
+            assertDamaged(twice, kind, PlainRepository.document(kind.name(), twice));
             at = text.indexOf("\":", at + 1);
         }
     }
@@ -237,7 +238,7 @@ class DocumentTest {
         for (String[] each : cases) {
             ObjectNode json = (ObjectNode) kind.json();
             json.putRawValue(each[0], new RawValue(each[1]));
-            assertDamaged(each[0] + ": " + each[1], kind, Samples.document(kind.name(), json.toString()));
+            assertDamaged(each[0] + ": " + each[1], kind, PlainRepository.document(kind.name(), json.toString()));
         }
     }
 
@@ -270,7 +271,7 @@ class DocumentTest {
         for (String[] each : cases) {
             ObjectNode json = (ObjectNode) point.json();
             ((ObjectNode) json.get("disks").get(0)).putRawValue(each[0], new RawValue(each[1]));
-            assertDamaged(each[0] + ": " + each[1], point, Samples.document("point", json.toString()));
+            assertDamaged(each[0] + ": " + each[1], point, PlainRepository.document("point", json.toString()));
         }
     }
 
@@ -339,7 +340,7 @@ class DocumentTest {
             assertDamaged(
                     new String(body, 0, Math.min(body.length, 300), StandardCharsets.ISO_8859_1),
                     kind,
-                    Samples.sealed(kind.name(), body));
+                    PlainRepository.sealed(kind.name(), body));
         }
     }
 
@@ -376,7 +377,7 @@ class DocumentTest {
         assertTooNew(kind, "{\"format\": 9223372036854775807}");
 
         json.put("format", 0);
-        assertDamaged("format 0", kind, Samples.document(kind.name(), json.toString()));
+        assertDamaged("format 0", kind, PlainRepository.document(kind.name(), json.toString()));
     }
 
     @ParameterizedTest
@@ -390,7 +391,7 @@ class DocumentTest {
         ObjectNode json = (ObjectNode) kind.json();
         json.put("repository", other.value());
 
-        assertDamaged("other", kind, Samples.document(kind.name(), json.toString()))
+        assertDamaged("other", kind, PlainRepository.document(kind.name(), json.toString()))
                 .hasMessageContaining(other.value())
                 .hasMessageContaining(Samples.REPOSITORY.value());
     }
@@ -412,7 +413,7 @@ class DocumentTest {
     /** A field, or an object, of a copy of a sample. */
     private record Place(JsonNode root, ObjectNode object, String name, JsonNode value, String path) {
         byte[] document(Samples.Kind kind) {
-            return Samples.document(kind.name(), root.toString());
+            return PlainRepository.document(kind.name(), root.toString());
         }
     }
 
@@ -485,7 +486,7 @@ class DocumentTest {
     }
 
     private static void assertTooNew(Samples.Kind kind, String json) {
-        assertThat(catchThrowable(() -> kind.decode(Samples.document(kind.name(), json))))
+        assertThat(catchThrowable(() -> kind.decode(PlainRepository.document(kind.name(), json))))
                 .as(json)
                 .isInstanceOf(UnsupportedFormatVersionException.class)
                 .hasMessageContaining(kind.key());

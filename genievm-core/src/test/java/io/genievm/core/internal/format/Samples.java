@@ -13,13 +13,11 @@ import io.genievm.core.DiskPlan;
 import io.genievm.core.RepositoryOptions;
 import io.genievm.core.Trust;
 import io.genievm.core.testing.PlainRepository;
-import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
-import java.util.zip.CRC32C;
 
 /** One document of every kind, with every field in use. */
 final class Samples {
@@ -145,22 +143,7 @@ final class Samples {
                         bytes -> CollectionPlan.decodeVerdict(VERDICT_KEY, REPOSITORY, bytes)));
     }
 
-    /** Puts a last line under a JSON text, as documents.md says, without any of the code under test. */
-    static byte[] document(String kind, String json) {
-        byte[] body = (json + "\n").getBytes(StandardCharsets.UTF_8);
-        return sealed(kind, body);
-    }
-
-    /** Puts a last line under bytes that end in a line feed. */
-    static byte[] sealed(String kind, byte[] body) {
-        CRC32C crc = new CRC32C();
-        crc.update(body);
-        byte[] last = "genievm %s %d %08x\n"
-                .formatted(kind, body.length, crc.getValue())
-                .getBytes(StandardCharsets.US_ASCII);
-        byte[] document = new byte[body.length + last.length];
-        System.arraycopy(body, 0, document, 0, body.length);
-        System.arraycopy(last, 0, document, body.length, last.length);
-        return document;
+    private static byte[] document(String kind, String json) {
+        return PlainRepository.document(kind, json);
     }
 }
