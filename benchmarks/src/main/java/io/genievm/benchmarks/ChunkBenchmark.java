@@ -1,0 +1,75 @@
+package io.genievm.benchmarks;
+
+import io.genievm.core.internal.format.IdHasher;
+import java.util.Arrays;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Fork;
+import org.openjdk.jmh.annotations.Measurement;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.Warmup;
+
+/** What every chunk of a disk costs before it is known whether it is stored: the test for zero, and its id. */
+@State(Scope.Thread)
+@BenchmarkMode(Mode.AverageTime)
+@OutputTimeUnit(TimeUnit.MICROSECONDS)
+@Warmup(iterations = 3, time = 1)
+@Measurement(iterations = 5, time = 1)
+@Fork(2)
+public class ChunkBenchmark {
+    private static final int CHUNK = 1 << 16;
+    // More than the caches near a core hold, as when reading a disk.
+    private static final int CHUNKS = 1 << 10;
+
+    private final byte[] data = new byte[CHUNKS * CHUNK];
+    private final byte[] zeroes = new byte[CHUNK];
+    private final byte[] id = new byte[IdHasher.ID_BYTES];
+    private final IdHasher hasher = new IdHasher();
+    private int next;
+
+    /** What the chunks hold. */
+    public enum Content {
+        /** Zeroes only: the test must look at all of it. */
+        ZEROES,
+        /** Random bytes: the test ends at once. */
+        RANDOM
+    }
+
+    /** What the chunks hold. */
+    @Param
+    public Content content;
+
+    /** Fills the chunks. */
+    @Setup
+    public void fill() {
+        if (content == Content.RANDOM) {
+            new Random(1).nextBytes(data);
+        }
+    }
+
+    /** The test for zero. */
+    @Benchmark
+    public boolean zeroTest() {
+        int at = nextChunk();
+        return Arrays.equals(data, at, at + CHUNK, zeroes, 0, CHUNK);
+    }
+
+    /** The id of a chunk. */
+    @Benchmark
+    public byte[] id() {
+        hasher.chunk(data, nextChunk(), CHUNK, id, 0);
+        return id;
+    }
+
+    private int nextChunk() {
+        next = (next + 1) % CHUNKS;
+        return next * CHUNK;
+    }
+}
