@@ -83,8 +83,7 @@ final class RunQueue {
         long first = next[disk.number];
         // Aligned ends keep runs inside one page of the map and one block of the source.
         long limit = (first / runChunks + 1) * runChunks;
-        long end = Math.min(
-                disk.planned.nextClear(first), Math.min(limit, (first / MapPage.FAN_OUT + 1) * MapPage.FAN_OUT));
+        long end = disk.planned.nextClear(first, Math.min(limit, (first / MapPage.FAN_OUT + 1) * MapPage.FAN_OUT));
         next[disk.number] = disk.planned.nextSet(end);
         active[disk.number]++;
         return new Run(disk, first, (int) (end - first));

@@ -96,29 +96,39 @@ public final class ChunkBitmap {
         return ((long) index << 6) + Long.numberOfTrailingZeros(word);
     }
 
-    /** The first bit from one on that is not set; the number of chunks if there is none. */
-    public long nextClear(long from) {
-        int index = (int) (from >> 6);
-        if (from >= chunks) {
-            return chunks;
+    /** The first bit from one on that is not set; {@code limit} if there is none before it. */
+    public long nextClear(long from, long limit) {
+        long end = Math.min(limit, chunks);
+        if (from >= end) {
+            return end;
         }
+        int index = (int) (from >> 6);
+        int last = (int) (end - 1 >> 6);
         long word = ~words[index] & -1L << from;
         while (word == 0) {
-            if (++index == words.length) {
-                return chunks;
+            if (++index > last) {
+                return end;
             }
             word = ~words[index];
         }
-        return Math.min(chunks, ((long) index << 6) + Long.numberOfTrailingZeros(word));
+        return Math.min(end, ((long) index << 6) + Long.numberOfTrailingZeros(word));
     }
 
     /** How many bits are set from one to another, which is not included. */
     public long count(long from, long to) {
-        long count = 0;
-        for (long chunk = nextSet(from); chunk >= 0 && chunk < to; ) {
-            long end = Math.min(nextClear(chunk), to);
-            count += end - chunk;
-            chunk = end >= to ? -1 : nextSet(end);
+        if (from >= to) {
+            return 0;
+        }
+        int first = (int) (from >> 6);
+        int last = (int) (to - 1 >> 6);
+        long firstMask = -1L << from;
+        long lastMask = -1L >>> -to;
+        if (first == last) {
+            return Long.bitCount(words[first] & firstMask & lastMask);
+        }
+        long count = Long.bitCount(words[first] & firstMask) + Long.bitCount(words[last] & lastMask);
+        for (int index = first + 1; index < last; index++) {
+            count += Long.bitCount(words[index]);
         }
         return count;
     }
