@@ -179,7 +179,7 @@ public final class PointStream implements AutoCloseable {
     private void deliver(RecordSorter.Cursor cursor) {
         Schedule schedule = new Schedule(cursor);
         SegmentSource source = new SegmentSource(access, index.packs());
-        Workers workers = new Workers(access.executor(), Math.max(access.parallelism(), 4));
+        Workers workers = access.segmentWorkers(Math.max(access.parallelism(), 4));
         workers.run(stop -> {
             try (Segment segment = source.newSegment()) {
                 Batch batch = new Batch();

@@ -47,6 +47,11 @@ public final class Segment implements AutoCloseable {
         this.maxRaw = Math.max(segmentSize, SegmentType.MAX_PAGE_BYTES);
     }
 
+    /** About the most memory that a reader takes, in bytes, with what the platform takes to fill it. */
+    public static long memory(int segmentSize) {
+        return 4L * Math.max(segmentSize, SegmentType.MAX_PAGE_BYTES) + (1 << 18);
+    }
+
     /** Bytes before the payload. */
     public static int headerLength(int count) {
         return FIXED_HEADER + count * ENTRY + 4;

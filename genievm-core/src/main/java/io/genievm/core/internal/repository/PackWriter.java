@@ -25,6 +25,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class PackWriter {
     private static final int PIECE = 1 << 20;
+    /** Of chunks that shrink to almost nothing millions would fit, each with an entry on the heap of whoever reads it. */
+    private static final int MAX_ENTRIES = 1 << 16;
 
     private final RepositoryAccess access;
     private final SessionId session;
@@ -85,7 +87,7 @@ final class PackWriter {
             pack.footer.add(offset, length, type, ids, count);
             pack.entries += count;
             listener.placed(pack.name.number(), offset, length, type, ids, count);
-            if (pack.length + pack.footer.length() >= packSize) {
+            if (pack.length + pack.footer.length() >= packSize || pack.entries >= MAX_ENTRIES) {
                 seal();
             }
         }

@@ -4,6 +4,7 @@ import io.genievm.api.RepositoryId;
 import io.genievm.api.store.BlobStore;
 import io.genievm.core.RepositoryOptions;
 import io.genievm.core.internal.format.RepositoryParameters;
+import io.genievm.core.internal.format.Segment;
 import io.genievm.core.internal.task.Workers;
 import io.genievm.core.internal.work.WorkFiles;
 import java.time.Clock;
@@ -41,8 +42,13 @@ public record RepositoryAccess(
         return parameters.options();
     }
 
-    /** Threads for one task. */
-    public Workers workers() {
-        return new Workers(executor, parallelism);
+    /**
+     * Threads that read segments, not more than half of the memory budget has room for.
+     *
+     * @param wanted how many are of use
+     */
+    public Workers segmentWorkers(int wanted) {
+        long room = memoryBudget / 2 / Segment.memory(options().segmentSize());
+        return new Workers(executor, (int) Math.max(1, Math.min(wanted, room)));
     }
 }

@@ -44,7 +44,7 @@ final class PackCheck {
             control.meter().plan(packs.length(pack));
         }
         AtomicInteger next = new AtomicInteger();
-        access.workers().run(stop -> {
+        access.segmentWorkers(access.parallelism()).run(stop -> {
             try (Segment segment = source.newSegment()) {
                 for (int pack = next.getAndIncrement();
                         pack < packs.size() && !stop.requested();
