@@ -1,5 +1,8 @@
 package io.genievm.example.cli;
 
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
+import io.genievm.api.Resource;
 import io.genievm.api.VmId;
 import io.genievm.api.store.BlobStoreConfig;
 import io.genievm.core.GenieVm;
@@ -41,6 +44,10 @@ final class ListCommand implements Action {
             List<RestorePoint> points = oldestFirst(list.points()).stream()
                     .filter(point -> vm == null || point.vm().equals(vm))
                     .toList();
+            if (vm != null && points.isEmpty() && list.unreadable().isEmpty()) {
+                throw new GenieVmException(
+                        ErrorCode.NOT_FOUND, Resource.of(vm), "the repository has no point of VM '" + vm + "'");
+            }
             return new Outcome(
                     list.unreadable().isEmpty() ? ExitStatus.DONE : ExitStatus.DAMAGE,
                     Json.points(points, list.unreadable()),

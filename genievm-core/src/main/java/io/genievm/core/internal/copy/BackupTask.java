@@ -161,12 +161,27 @@ public final class BackupTask {
         Instant created = access.clock().instant();
         List<CopiedDisk> disks;
         try {
+            checkDisks(snapshot);
             disks = copy(session, snapshot, parentMaps, last);
         } catch (RuntimeException | Error e) {
             abandon(snapshot, e);
             throw e;
         }
         return commit(session, snapshot, catalog, parent, created, disks);
+    }
+
+    /** A disk that is gone at the second reading must not be missing from the point without a word. */
+    private void checkDisks(VmSnapshot snapshot) {
+        Set<DiskId> now = new HashSet<>();
+        snapshot.disks().forEach(disk -> now.add(disk.id()));
+        for (DiskId disk : readBefore.keySet()) {
+            if (!now.contains(disk)) {
+                throw new GenieVmException(
+                        ErrorCode.SOURCE_CHANGED,
+                        Resource.of(request.vm(), disk),
+                        "disk '" + disk + "' of VM '" + request.vm() + "' has vanished while it was read");
+            }
+        }
     }
 
     private VmSnapshot beginSnapshot(WriterSession session, @Nullable Manifest parent) {
@@ -250,7 +265,8 @@ public final class BackupTask {
                         disk,
                         planned,
                         new MapWriter(planned, session::storePage, counter),
-                        control.meter().disk(disk.id()));
+                        control.meter().disk(disk.id()),
+                        lastAttempt && request.allowInconsistent());
                 synchronized (disks) {
                     disks.add(copy);
                 }
@@ -272,7 +288,7 @@ public final class BackupTask {
         }
         List<CopiedDisk> copied = new ArrayList<>();
         for (DiskCopy copy : disks) {
-            boolean consistent = confirm(copy.disk, lastAttempt);
+            boolean consistent = confirm(copy.disk, lastAttempt) && !copy.lost;
             copied.add(new CopiedDisk(
                     copy, copy.map.finish(), counters.get(copy.number).finish(), consistent));
         }

@@ -1,5 +1,7 @@
 package io.genievm.core.internal.copy;
 
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
 import io.genievm.core.Codec;
 import io.genievm.core.RepositoryOptions;
 import io.genievm.core.internal.format.Compressor;
@@ -87,11 +89,10 @@ final class CopyWorker implements AutoCloseable {
         int length = (int) Math.min((long) run.count() * chunkSize, disk.capacity - offset);
         buffer.clear().limit(length);
         try {
-            disk.readers.read(offset, buffer);
+            read(disk, offset, length);
         } finally {
             queue.release(run);
         }
-        buffer.flip().get(data, 0, length);
         int padded = run.count() * chunkSize;
         if (length < padded) {
             Arrays.fill(data, length, padded, (byte) 0);
@@ -101,6 +102,34 @@ final class CopyWorker implements AutoCloseable {
         }
         disk.map.set(run.first(), run.count(), ids);
         disk.meter.read(length);
+    }
+
+    /** Reads a run into the array; where that is allowed, chunk by chunk around what the disk does not have any more. */
+    private void read(DiskCopy disk, long offset, int length) {
+        try {
+            disk.readers.read(offset, buffer);
+            buffer.flip().get(data, 0, length);
+        } catch (GenieVmException e) {
+            if (!disk.lenient || !e.code().equals(ErrorCode.SOURCE_CHANGED)) {
+                throw e;
+            }
+            for (int at = 0; at < length; at += chunkSize) {
+                readChunk(disk, offset, at, Math.min(chunkSize, length - at));
+            }
+        }
+    }
+
+    private void readChunk(DiskCopy disk, long offset, int at, int length) {
+        try {
+            disk.readers.read(offset + at, buffer.clear().limit(length));
+            buffer.flip().get(data, at, length);
+        } catch (GenieVmException e) {
+            if (!e.code().equals(ErrorCode.SOURCE_CHANGED)) {
+                throw e;
+            }
+            Arrays.fill(data, at, at + length, (byte) 0);
+            disk.lost = true;
+        }
     }
 
     private void chunk(DiskCopy disk, int i) {

@@ -17,7 +17,20 @@ final class DiskCopy implements AutoCloseable {
     final ProgressMeter.Disk meter;
     final LongAdder storedBytes = new LongAdder();
 
-    DiskCopy(int number, SnapshotDisk disk, ChunkBitmap planned, MapWriter map, ProgressMeter.Disk meter) {
+    /** Whether what can not be read any more, because the disk has changed, is taken for zeroes. */
+    final boolean lenient;
+
+    /** Whether that has happened. */
+    volatile boolean lost;
+
+    DiskCopy(
+            int number,
+            SnapshotDisk disk,
+            ChunkBitmap planned,
+            MapWriter map,
+            ProgressMeter.Disk meter,
+            boolean lenient) {
+        this.lenient = lenient;
         this.number = number;
         this.disk = disk;
         this.capacity = disk.capacity();

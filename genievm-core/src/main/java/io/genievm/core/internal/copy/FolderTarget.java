@@ -9,6 +9,7 @@ import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.work.IoErrors;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -66,6 +67,7 @@ final class FolderTarget implements RestoreTarget {
     @Override
     public String complete(Set<Integer> damaged) {
         List<Path> incomplete = new ArrayList<>();
+        makeDirectory();
         for (int disk = 0; disk < disks.size(); disk++) {
             boolean whole = !damaged.contains(disk);
             Path path = whole ? finalPath(disks.get(disk)) : incompletePath(disks.get(disk));
@@ -127,7 +129,12 @@ final class FolderTarget implements RestoreTarget {
     }
 
     private Path incompletePath(Manifest.Disk disk) {
-        return directory.resolve(disk.id().value() + ".incomplete");
+        String name = disk.id().value() + ".incomplete";
+        // A disk's id may be as long as the name of a file can be.
+        return directory.resolve(
+                name.getBytes(StandardCharsets.UTF_8).length <= 255
+                        ? name
+                        : "disk-" + disks.indexOf(disk) + ".incomplete");
     }
 
     private static void publish(Path temporary, Path path) {

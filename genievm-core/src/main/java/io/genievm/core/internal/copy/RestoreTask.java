@@ -88,7 +88,7 @@ public final class RestoreTask {
         PointCatalog catalog = PointCatalog.read(access, request.vm());
         SessionId wanted = request.point();
         if (wanted != null) {
-            return catalog.point(wanted);
+            return point(catalog, wanted);
         }
         long best = catalog.points().isEmpty() ? 0 : catalog.latest().sequence();
         for (PointCatalog.LostPoint lost : catalog.lost()) {
@@ -112,6 +112,21 @@ public final class RestoreTask {
                             + (known.isEmpty() ? "none at all" : "points of " + String.join(", ", known)));
         }
         return catalog.latest();
+    }
+
+    private Manifest point(PointCatalog catalog, SessionId wanted) {
+        try {
+            return catalog.point(wanted);
+        } catch (GenieVmException e) {
+            if (!e.code().equals(ErrorCode.NOT_FOUND)) {
+                throw e;
+            }
+            throw new GenieVmException(
+                    ErrorCode.NOT_FOUND,
+                    Resource.of(request.vm()),
+                    "VM '" + request.vm() + "' has no restore point " + wanted,
+                    e);
+        }
     }
 
     private List<Manifest.Disk> disks(Manifest manifest) {

@@ -78,6 +78,8 @@ final class Document {
         JsonNode node;
         try {
             node = MAPPER.readTree(bytes, 0, length);
+        } catch (JsonProcessingException e) {
+            throw Corruption.in(key, "it is no JSON: " + e.getOriginalMessage(), e);
         } catch (IOException e) {
             throw Corruption.in(key, "it is no JSON: " + e.getMessage(), e);
         }
