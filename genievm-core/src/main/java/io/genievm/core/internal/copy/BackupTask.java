@@ -53,6 +53,7 @@ public final class BackupTask {
     private final TaskControl control;
     private final long started = System.nanoTime();
     private final Map<DiskId, Long> readBefore = new HashMap<>();
+    private final Map<DiskId, Long> storedBefore = new HashMap<>();
     private final int runChunks;
     private final Workers workers;
     private final long packMemory;
@@ -284,7 +285,10 @@ public final class BackupTask {
         } finally {
             breakOff.close();
             disks.forEach(DiskCopy::close);
-            disks.forEach(copy -> readBefore.merge(copy.disk.id(), copy.meter.readBytes(), Long::sum));
+            for (DiskCopy copy : disks) {
+                readBefore.merge(copy.disk.id(), copy.meter.readBytes(), Long::sum);
+                storedBefore.merge(copy.disk.id(), copy.storedBytes.sum(), Long::sum);
+            }
         }
         List<CopiedDisk> copied = new ArrayList<>();
         for (DiskCopy copy : disks) {
@@ -421,7 +425,7 @@ public final class BackupTask {
                 null,
                 readBefore.getOrDefault(source.id(), 0L),
                 disk.changedBytes,
-                disk.copy.storedBytes.sum(),
+                storedBefore.getOrDefault(source.id(), 0L),
                 disk.consistent ? source.token().map(ChangeToken::value).orElse(null) : null,
                 Trust.PROVEN,
                 point,
