@@ -12,9 +12,11 @@ import io.genievm.api.store.BlobStore;
 import io.genievm.api.store.PutOutcome;
 import io.genievm.core.Codec;
 import io.genievm.core.internal.format.Compressor;
+import io.genievm.core.internal.format.Corruption;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.format.ObjectKeys;
 import io.genievm.core.internal.format.PackName;
+import io.genievm.core.internal.format.RepositoryParameters;
 import io.genievm.core.internal.format.Segment;
 import io.genievm.core.internal.format.SegmentBuilder;
 import io.genievm.core.internal.format.SegmentType;
@@ -67,6 +69,7 @@ public final class WriterSession implements AutoCloseable {
     private long unpublishedBytes;
     private int unpublishedEntries;
     private int progress = -1;
+    private int progressBegun = -1;
     private volatile long lastProgress = System.nanoTime();
 
     private WriterSession(RepositoryAccess access, VmId vm, SessionId id, long packMemory) {
@@ -94,6 +97,7 @@ public final class WriterSession implements AutoCloseable {
         byte[] random = new byte[16];
         new SecureRandom().nextBytes(random);
         SessionId id = new SessionId(HexFormat.of().formatHex(random));
+        completeParameters(access);
         new PointCommit(access).tidy(vm);
         String key = ObjectKeys.session(vm, id);
         SessionRecord announcement = new SessionRecord(
@@ -315,16 +319,18 @@ public final class WriterSession implements AutoCloseable {
 
     private void showProgress() {
         lastProgress = System.nanoTime();
-        store.put(ObjectKeys.progress(id, progress + 1), BlobContent.of(new byte[0]));
+        progressBegun = progress + 1;
+        store.put(ObjectKeys.progress(id, progressBegun), BlobContent.of(new byte[0]));
         if (progress >= 0) {
             store.delete(ObjectKeys.progress(id, progress));
         }
-        progress++;
+        progress = progressBegun;
     }
 
     private void end() {
-        if (progress >= 0) {
-            store.delete(ObjectKeys.progress(id, progress));
+        // The last put may have happened although its answer was lost.
+        for (int counter = Math.max(progress, 0); counter <= progressBegun; counter++) {
+            store.delete(ObjectKeys.progress(id, counter));
         }
         store.delete(ObjectKeys.session(vm, id));
     }
@@ -334,6 +340,25 @@ public final class WriterSession implements AutoCloseable {
             store.delete(key);
         } catch (GenieVmException e) {
             reason.addSuppressed(e);
+        }
+    }
+
+    /** Puts the copy of the parameters where it is missing, because the creation was broken off or somebody lost it. */
+    private static void completeParameters(RepositoryAccess access) {
+        BlobStore store = access.store();
+        if (store.stat(ObjectKeys.REPOSITORY_COPY).isPresent()) {
+            return;
+        }
+        try {
+            byte[] bytes = store.getAll(ObjectKeys.REPOSITORY, Manifest.MAX_BYTES);
+            if (RepositoryParameters.decode(ObjectKeys.REPOSITORY, bytes).equals(access.parameters())) {
+                store.put(ObjectKeys.REPOSITORY_COPY, BlobContent.of(bytes));
+            }
+        } catch (GenieVmException e) {
+            if (!Corruption.isObjectProblem(e)) {
+                throw e;
+            }
+            LOG.warn("the copy of the parameters is missing, and there is nothing to copy", e);
         }
     }
 
