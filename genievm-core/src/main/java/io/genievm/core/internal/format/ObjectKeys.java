@@ -29,6 +29,7 @@ public final class ObjectKeys {
     /** Where plans and verdicts are. */
     public static final String COLLECTIONS = "gc/";
 
+    private static final Pattern INCIDENT_KEY = Pattern.compile("incidents/[0-9a-f]{32}/[0-9a-f]{32}");
     private static final Pattern INDEX_KEY = Pattern.compile("index/([0-9a-f]{32})-([0-7][0-9a-f]{7})");
     private static final Pattern POINT_KEY =
             Pattern.compile("(?:points|witness|sessions)/([0-9a-f]{32})/([0-9a-f]{32})");
@@ -82,6 +83,11 @@ public final class ObjectKeys {
     public static @Nullable PointKey parsePoint(String key) {
         Matcher matcher = POINT_KEY.matcher(key);
         return matcher.matches() ? new PointKey(matcher.group(1), new SessionId(matcher.group(2))) : null;
+    }
+
+    /** Whether a key is that of an incident, which version 1 only knows by its name. */
+    public static boolean isIncident(String key) {
+        return INCIDENT_KEY.matcher(key).matches();
     }
 
     /** Id of a plan or verdict; {@code null} for a key that is none. */

@@ -83,7 +83,7 @@ public final class VerifyTask {
             control.meter().enter(TaskPhase.DATA);
             try (PointStream stream = new PointStream(
                     access, control, manifest, manifest.disks(), (disk, chunk, content, offset) -> {})) {
-                addIfStillListed(stream.run(), List.of(manifest));
+                addIfStillListed(stream.run(), manifest);
                 stream.index().problems().forEach(this::note);
                 checkedBytes.add(stream.fetchedBytes());
             }
@@ -91,7 +91,7 @@ public final class VerifyTask {
         }
         try (IndexView index = loadIndex();
                 MapCheck maps = new MapCheck(access, control, index, findings)) {
-            addIfStillListed(maps.damage(List.of(manifest)), List.of(manifest));
+            addIfStillListed(maps.damage(List.of(manifest)), manifest);
             checkedBytes.add(maps.checkedBytes());
         }
     }
@@ -119,7 +119,15 @@ public final class VerifyTask {
         }
     }
 
-    /** What is missing of a point that was deleted meanwhile is no damage. */
+    /** A point that was deleted meanwhile is not damaged but not there any more. */
+    private void addIfStillListed(List<Damage> damage, Manifest manifest) {
+        if (!damage.isEmpty()) {
+            PointCatalog.read(access, manifest.vm()).point(manifest.point());
+            damage.forEach(findings::add);
+        }
+    }
+
+    /** What is missing of points that were deleted meanwhile is no damage. */
     private void addIfStillListed(List<Damage> damage, List<Manifest> points) {
         Set<SessionId> deleted = new HashSet<>();
         if (!damage.isEmpty()) {
@@ -250,7 +258,9 @@ public final class VerifyTask {
         try (BlobCursor cursor = access.store().list("")) {
             while (cursor.next()) {
                 String key = cursor.entry().key();
-                if (!isOurs(key)) {
+                if (ObjectKeys.isIncident(key)) {
+                    findings.object(key, key + " is of a version of the format that this GenieVM does not read");
+                } else if (!isOurs(key)) {
                     control.meter()
                             .warn(new Warning(
                                     "FOREIGN_OBJECT",
