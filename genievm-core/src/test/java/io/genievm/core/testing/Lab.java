@@ -22,6 +22,7 @@ import io.genievm.core.VerifyReport;
 import io.genievm.core.VerifyRequest;
 import io.genievm.testkit.InMemoryDisk;
 import io.genievm.testkit.InMemoryHypervisor;
+import io.genievm.testkit.InMemoryVm;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -29,9 +30,11 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Instant;
 import java.time.ZoneOffset;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -108,6 +111,63 @@ public final class Lab implements AutoCloseable {
         BackupReport report = await(repository.backup(connection, request));
         remember(report, content);
         return report;
+    }
+
+    /** Adds a VM with a disk of random bytes. */
+    public InMemoryVm addVm(String id, int bytes) {
+        InMemoryVm vm = hypervisor.addVm(id);
+        vm.addDisk("root", random(id.hashCode(), bytes));
+        return vm;
+    }
+
+    /** Writes random bytes to the beginning of the disk that {@link #addVm} has made. */
+    public void change(String vm, int seed, int bytes) {
+        hypervisor.vm(vm).disk("root").write(0, random(seed, bytes));
+    }
+
+    public static byte[] random(int seed, int length) {
+        byte[] bytes = new byte[length];
+        new Random(seed).nextBytes(bytes);
+        return bytes;
+    }
+
+    /** Backs up while a store call goes wrong, as an interceptor has it, and gives the failure. */
+    public GenieVmException failingBackup(String vm, InterceptedStore.Interceptor interceptor) {
+        store.intercept(interceptor);
+        GenieVmException failure = failureOf(beginBackup(vm));
+        store.stopIntercepting();
+        return failure;
+    }
+
+    /** Backs up while something goes on in the store, as an interceptor has it. */
+    public BackupReport backup(String vm, InterceptedStore.Interceptor interceptor) {
+        store.intercept(interceptor);
+        try {
+            return backup(vm);
+        } finally {
+            store.stopIntercepting();
+        }
+    }
+
+    /** Fails unless every disk of a point is restored as it was. */
+    public void assertRestores(SessionId point) {
+        Restored restored = restore(point);
+        if (restored.failure() != null) {
+            throw new AssertionError("point " + point + " can not be restored", restored.failure());
+        }
+        truth.get(point).forEach((disk, bytes) -> {
+            if (!Arrays.equals(bytes, restored.whole().get(disk))) {
+                throw new AssertionError("disk " + disk + " of point " + point + " was restored wrong");
+            }
+        });
+    }
+
+    /** Fails unless verify finds nothing. */
+    public void assertWhole() {
+        VerifyReport report = verify();
+        if (!report.isOk()) {
+            throw new AssertionError("verify found " + report.damage());
+        }
     }
 
     /** Begins a backup; its point is not known for comparisons before {@link #remember}. */
