@@ -11,7 +11,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** A store that takes longer for a pack than the workers for the next one. */
 class SlowStoreTest {
     @ParameterizedTest
-    @CsvSource({"1, 8, 16", "2, 8, 16", "3, 3, 32", "4, 1, 16"})
+    @CsvSource({"1, 8, 64", "2, 8, 32", "3, 3, 32", "4, 1, 16"})
     void workersThatWaitForMemoryKeepTheirSegmentsApart(long seed, int parallelism, long mebibytes) throws Exception {
         InMemoryBlobStore objects = new InMemoryBlobStore();
         SlowStore slow = new SlowStore(objects, 60);

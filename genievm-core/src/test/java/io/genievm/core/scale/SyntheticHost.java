@@ -49,6 +49,9 @@ final class SyntheticHost implements HypervisorConnection, VmCreation {
     volatile DiskLimits limits = DiskLimits.FILE;
     volatile Runnable beforeRead = () -> {};
     volatile boolean committed;
+    /** What every disk begins with, if it is not zero. */
+    volatile long age;
+
     volatile boolean abandoned;
 
     /** Tells the content of a disk. */
@@ -114,6 +117,14 @@ final class SyntheticHost implements HypervisorConnection, VmCreation {
 
     @Override
     public void close() {}
+
+    /** Makes the first block of each disk another one in each age. */
+    private void fill(Disk disk, long offset, byte[] target, int length) {
+        disk.content().fill(offset, target, length);
+        if (offset == 0 && age > 0 && length >= Long.BYTES) {
+            ByteBuffer.wrap(target).putLong(age);
+        }
+    }
 
     private Disk disk(DiskId id) {
         return disks.stream().filter(disk -> disk.id().equals(id)).findFirst().orElseThrow();
@@ -216,7 +227,7 @@ final class SyntheticHost implements HypervisorConnection, VmCreation {
             byte[] bytes = buffer.get();
             for (long at = offset; target.hasRemaining(); ) {
                 int length = Math.min(bytes.length, target.remaining());
-                disk.content().fill(at, bytes, length);
+                fill(disk, at, bytes, length);
                 target.put(bytes, 0, length);
                 at += length;
             }
@@ -268,7 +279,7 @@ final class SyntheticHost implements HypervisorConnection, VmCreation {
             byte[] actual = new byte[source.remaining()];
             byte[] expected = new byte[source.remaining()];
             source.get(actual);
-            disk.content().fill(offset, expected, expected.length);
+            fill(disk, offset, expected, expected.length);
             int first = Arrays.mismatch(actual, expected);
             if (first >= 0) {
                 throw different(offset + first);
@@ -306,7 +317,7 @@ final class SyntheticHost implements HypervisorConnection, VmCreation {
                     block = written.nextClearBit(block + 1)) {
                 long offset = (long) block * BLOCK;
                 int length = (int) Math.min(BLOCK, disk.capacity() - offset);
-                disk.content().fill(offset, expected, length);
+                fill(disk, offset, expected, length);
                 if (!Arrays.equals(expected, 0, length, zeroes, 0, length)) {
                     throw different(offset);
                 }

@@ -104,7 +104,8 @@ final class EventDispatcher {
         for (TaskListener listener : told) {
             try {
                 listener.onEvent(event);
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
+                // Also an error of one listener must not keep the news from the others.
                 LOG.warn("a listener failed", e);
             }
         }
