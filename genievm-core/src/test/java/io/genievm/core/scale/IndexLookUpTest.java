@@ -82,7 +82,7 @@ class IndexLookUpTest {
             FolderStore store = new FolderStore(root);
             long start = System.nanoTime();
             try (IndexView index =
-                    IndexView.load(store, REPOSITORY, new WorkFiles(null), List.of(), session -> false)) {
+                    IndexView.load(store, REPOSITORY, new WorkFiles(null), List.of(), session -> false, () -> {})) {
                 System.out.printf("%d entries loaded in %.2f s%n", index.size(), (System.nanoTime() - start) / 1e9);
                 require(index.problems().isEmpty(), "no problems");
                 require(index.size() == count + copies(), "all entries are there, and no other");

@@ -77,7 +77,7 @@ public final class BackupTask {
     public BackupReport run() {
         checkRequest();
         for (int attempt = 1; ; attempt++) {
-            try (WriterSession session = WriterSession.open(access, request.vm(), packMemory)) {
+            try (WriterSession session = WriterSession.open(access, request.vm(), packMemory, control::checkpoint)) {
                 BackupReport report = runSession(session);
                 if (report != null) {
                     return report;
@@ -111,7 +111,7 @@ public final class BackupTask {
     /** Gives {@code null} when the session was fenced. */
     private @Nullable BackupReport runSession(WriterSession session) {
         try {
-            PointCatalog catalog = PointCatalog.read(access, request.vm());
+            PointCatalog catalog = PointCatalog.read(access.checkedBy(control::checkpoint), request.vm());
             for (PointCatalog.LostPoint lost : catalog.lost()) {
                 if (lost.isTooNew()) {
                     // Whoever wrote it knows rules for writers that this software does not.
@@ -127,7 +127,7 @@ public final class BackupTask {
     }
 
     private @Nullable BackupReport runSession(WriterSession session, PointCatalog catalog, @Nullable Manifest parent) {
-        try (ParentMaps parentMaps = new ParentMaps(access, session.index().base(), parent)) {
+        try (ParentMaps parentMaps = new ParentMaps(access.checkedBy(control::checkpoint), session.index().base(), parent)) {
             BackupReport report = null;
             for (boolean last = false, again = true; again; last = true) {
                 VmSnapshot snapshot = beginSnapshot(session, parent);

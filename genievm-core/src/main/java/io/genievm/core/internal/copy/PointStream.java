@@ -104,7 +104,8 @@ public final class PointStream implements AutoCloseable {
     }
 
     private IndexView loadIndex() {
-        return IndexView.load(access.store(), access.id(), access.workFiles(), List.of(), IndexView.Adoption.ALL);
+        return IndexView.load(
+                access.store(), access.id(), access.workFiles(), List.of(), IndexView.Adoption.ALL, control::checkpoint);
     }
 
     /** Reads the index anew, once: a collector may have moved what is missing. */
@@ -133,7 +134,7 @@ public final class PointStream implements AutoCloseable {
                 maps.visit(description.root(), description.chunks(chunkSize), new MapReader.Visitor() {
                     @Override
                     public void chunk(long chunk, byte[] ids, int idOffset) {
-                        if ((chunk & 0xffff) == 0) {
+                        if ((schedule.size() & 0xfff) == 0) {
                             control.checkpoint();
                         }
                         control.meter().plan(chunkSize);

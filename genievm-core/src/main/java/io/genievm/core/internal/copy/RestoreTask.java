@@ -47,7 +47,7 @@ public final class RestoreTask {
 
     /** Prepares a restore. */
     public RestoreTask(RepositoryAccess access, RestoreRequest request, TaskControl control) {
-        this.access = access;
+        this.access = access.checkedBy(control::checkpoint);
         this.request = request;
         this.control = control;
     }

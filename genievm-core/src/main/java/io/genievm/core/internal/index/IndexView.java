@@ -67,12 +67,18 @@ public final class IndexView implements AutoCloseable {
      * @param workFiles where local tables go
      * @param condemned keys of packs to take for absent
      * @param adoption what to do about packs that no table names
+     * @param checkpoint throws when the index is not wanted any more; asked now and then
      */
     public static IndexView load(
-            BlobStore store, RepositoryId repository, WorkFiles workFiles, List<String> condemned, Adoption adoption) {
+            BlobStore store,
+            RepositoryId repository,
+            WorkFiles workFiles,
+            List<String> condemned,
+            Adoption adoption,
+            Runnable checkpoint) {
         PackList packs = PackList.read(store, condemned);
         List<Problem> problems = new ArrayList<>();
-        TableMerger merger = new TableMerger(workFiles, MERGE_FAN_IN);
+        TableMerger merger = new TableMerger(workFiles, MERGE_FAN_IN, checkpoint);
         try {
             StoredTables stored = new StoredTables(workFiles, repository);
             try (BlobCursor cursor = store.list(ObjectKeys.INDEX)) {

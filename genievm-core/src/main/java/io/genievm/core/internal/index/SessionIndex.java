@@ -34,7 +34,7 @@ public final class SessionIndex implements AutoCloseable {
     public SessionIndex(IndexView base, WorkFiles workFiles) {
         this.base = base;
         this.workFiles = workFiles;
-        this.published = new TableMerger(workFiles, 8);
+        this.published = new TableMerger(workFiles, 8, () -> {});
     }
 
     /** The index as it was when the session began. */

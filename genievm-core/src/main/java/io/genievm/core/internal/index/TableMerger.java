@@ -13,11 +13,20 @@ import java.util.PriorityQueue;
 final class TableMerger implements AutoCloseable {
     private final WorkFiles workFiles;
     private final int fanIn;
+    private final Runnable checkpoint;
     private final List<List<LocalTable>> generations = new ArrayList<>();
 
-    TableMerger(WorkFiles workFiles, int fanIn) {
+    /**
+     * Makes a merger.
+     *
+     * @param workFiles where tables go
+     * @param fanIn how many tables of one generation are merged
+     * @param checkpoint may throw to end a merge; asked now and then
+     */
+    TableMerger(WorkFiles workFiles, int fanIn, Runnable checkpoint) {
         this.workFiles = workFiles;
         this.fanIn = fanIn;
+        this.checkpoint = checkpoint;
     }
 
     /** Takes a table over. */
@@ -73,7 +82,10 @@ final class TableMerger implements AutoCloseable {
                     heads.add(cursor);
                 }
             }
-            while (!heads.isEmpty()) {
+            for (long done = 0; !heads.isEmpty(); done++) {
+                if ((done & 0xfff) == 0) {
+                    checkpoint.run();
+                }
                 LocalTable.Cursor head = heads.poll();
                 builder.add(head.array(), head.offset());
                 if (head.next()) {

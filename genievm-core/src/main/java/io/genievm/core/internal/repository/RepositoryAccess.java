@@ -5,6 +5,7 @@ import io.genievm.api.store.BlobStore;
 import io.genievm.core.RepositoryOptions;
 import io.genievm.core.internal.format.RepositoryParameters;
 import io.genievm.core.internal.format.Segment;
+import io.genievm.core.internal.store.CheckedStore;
 import io.genievm.core.internal.task.Workers;
 import io.genievm.core.internal.work.WorkFiles;
 import java.time.Clock;
@@ -40,6 +41,12 @@ public record RepositoryAccess(
     /** The repository's parameters. */
     public RepositoryOptions options() {
         return parameters.options();
+    }
+
+    /** The same for a task, whose checkpoint goes before every read of the store. */
+    public RepositoryAccess checkedBy(Runnable checkpoint) {
+        return new RepositoryAccess(
+                new CheckedStore(store, checkpoint), parameters, workFiles, executor, clock, memoryBudget, parallelism);
     }
 
     /**

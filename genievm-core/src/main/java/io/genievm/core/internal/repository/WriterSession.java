@@ -28,6 +28,7 @@ import io.genievm.core.internal.index.Location;
 import io.genievm.core.internal.index.PackList;
 import io.genievm.core.internal.index.Scratch;
 import io.genievm.core.internal.index.SessionIndex;
+import io.genievm.core.internal.store.CheckedStore;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -72,13 +73,14 @@ public final class WriterSession implements AutoCloseable {
     private int progressBegun = -1;
     private volatile long lastProgress = System.nanoTime();
 
-    private WriterSession(RepositoryAccess access, VmId vm, SessionId id, long packMemory) {
+    private WriterSession(
+            RepositoryAccess access, VmId vm, SessionId id, long packMemory, Runnable checkpoint) {
         this.access = access;
         this.store = access.store();
         this.vm = vm;
         this.id = id;
         this.publisher = new IndexPublisher(store, access.id(), access.workFiles(), id);
-        this.index = new SessionIndex(loadIndex(), access.workFiles());
+        this.index = new SessionIndex(loadIndex(checkpoint), access.workFiles());
         int maxSegment =
                 Segment.headerLength(MAX_PAGES) + Math.max(access.options().segmentSize(), SegmentType.MAX_PAGE_BYTES);
         this.packs = new PackWriter(access, id, packMemory, maxSegment, new PackEvents());
@@ -92,8 +94,9 @@ public final class WriterSession implements AutoCloseable {
      * @param access the repository
      * @param vm the VM that it backs up
      * @param packMemory bytes for packs that are being filled or put
+     * @param checkpoint throws when the session is not wanted any more; asked while the index is read
      */
-    public static WriterSession open(RepositoryAccess access, VmId vm, long packMemory) {
+    public static WriterSession open(RepositoryAccess access, VmId vm, long packMemory, Runnable checkpoint) {
         byte[] random = new byte[16];
         new SecureRandom().nextBytes(random);
         SessionId id = new SessionId(HexFormat.of().formatHex(random));
@@ -115,7 +118,7 @@ public final class WriterSession implements AutoCloseable {
                         Resource.named(key),
                         "the store says that " + key + " exists, whose name was drawn at random just now");
             }
-            return new WriterSession(access, vm, id, packMemory);
+            return new WriterSession(access, vm, id, packMemory, checkpoint);
         } catch (RuntimeException | Error e) {
             deleteQuietly(access.store(), key, e);
             throw e;
@@ -235,17 +238,18 @@ public final class WriterSession implements AutoCloseable {
         index.close();
     }
 
-    private IndexView loadIndex() {
+    private IndexView loadIndex(Runnable checkpoint) {
         Set<SessionId> committed = new HashSet<>();
         PlansInForce plans = PlansInForce.read(access);
-        return IndexView.load(store, access.id(), access.workFiles(), plans.condemned(), new IndexView.Adoption() {
+        BlobStore checked = new CheckedStore(store, checkpoint);
+        IndexView.Adoption adoption = new IndexView.Adoption() {
             private boolean listed;
 
             @Override
             public boolean wants(SessionId session) {
                 if (!listed) {
                     listed = true;
-                    committed.addAll(committedSessions(store));
+                    committed.addAll(committedSessions(checked));
                 }
                 return committed.contains(session);
             }
@@ -259,7 +263,8 @@ public final class WriterSession implements AutoCloseable {
             public void adopted(PackList list, EntryBuffer entries) {
                 publisher.republish(list, entries);
             }
-        });
+        };
+        return IndexView.load(checked, access.id(), access.workFiles(), plans.condemned(), adoption, checkpoint);
     }
 
     private static Set<SessionId> committedSessions(BlobStore store) {

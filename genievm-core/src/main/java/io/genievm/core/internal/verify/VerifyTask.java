@@ -48,7 +48,7 @@ public final class VerifyTask {
 
     /** Prepares a check. */
     public VerifyTask(RepositoryAccess access, VerifyRequest request, TaskControl control) {
-        this.access = access;
+        this.access = access.checkedBy(control::checkpoint);
         this.request = request;
         this.control = control;
     }
@@ -283,7 +283,8 @@ public final class VerifyTask {
 
     private IndexView loadIndex() {
         IndexView index =
-                IndexView.load(access.store(), access.id(), access.workFiles(), List.of(), IndexView.Adoption.ALL);
+                IndexView.load(
+                access.store(), access.id(), access.workFiles(), List.of(), IndexView.Adoption.ALL, control::checkpoint);
         index.problems().forEach(this::note);
         list(ObjectKeys.INDEX).forEach(entry -> checkedBytes.add(entry.length()));
         return index;
