@@ -150,7 +150,8 @@ public final class GenieVm implements AutoCloseable {
          * had; it comes to its end with one. Without an executor tasks run in daemon threads of their own, named
          * {@code genievm-…}.
          *
-         * @param value runs commands in other threads, in any number; stays the caller's
+         * @param value runs commands in other threads, in any number, which nobody interrupts while a task works in them;
+         *     stays the caller's
          * @return this builder
          */
         public Builder executor(Executor value) {

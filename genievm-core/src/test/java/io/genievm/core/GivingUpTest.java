@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
+import io.genievm.api.SessionId;
 import io.genievm.api.VmId;
+import io.genievm.api.Warning;
 import io.genievm.api.store.BlobContent;
 import io.genievm.api.store.BlobCursor;
 import io.genievm.api.store.BlobStore;
@@ -65,6 +67,73 @@ class GivingUpTest {
     }
 
     @Test
+    @DisplayName("rule 5: a sign of life that can not be shown is no reason to give up")
+    void signOfLifeFails() {
+        lab.addVm("web", 10_000);
+        FailingPut failing = new FailingPut(new Place("progress/", 0), false, ErrorCode.TRANSIENT_IO_ERROR);
+
+        SessionId point = lab.backup("web", failing).point();
+
+        assertThat(failing.seen).isPositive();
+        lab.assertRestores(point);
+        lab.assertWhole();
+    }
+
+    @Test
+    @DisplayName("a reading that is broken off leaves nothing behind that the second one takes for stored")
+    void readAgain() {
+        lab.addVm("web", 3_500_000);
+        AtomicInteger reads = new AtomicInteger();
+        lab.hypervisor().hook(event -> {
+            if (event.call() == InMemoryHypervisor.Call.READ && reads.incrementAndGet() == 3) {
+                throw new GenieVmException(ErrorCode.SOURCE_CHANGED, "it has changed");
+            }
+        });
+
+        SessionId point = lab.backup("web").point();
+
+        assertThat(reads.get()).isGreaterThan(3);
+        lab.assertRestores(point);
+        lab.assertWhole();
+    }
+
+    @Test
+    @DisplayName("a disk that vanishes between two readings fails the backup")
+    void vanished() {
+        lab.addVm("web", 3_500_000);
+        lab.hypervisor().vm("web").addDisk("second", Lab.random(7, 5_000));
+        AtomicInteger reads = new AtomicInteger();
+        lab.hypervisor().hook(event -> {
+            if (event.call() == InMemoryHypervisor.Call.READ && reads.incrementAndGet() == 3) {
+                lab.hypervisor().vm("web").removeDisk("second");
+                throw new GenieVmException(ErrorCode.SOURCE_CHANGED, "it has changed");
+            }
+        });
+
+        GenieVmException failure = Lab.failureOf(lab.beginBackup("web"));
+
+        assertThat(failure.code()).isEqualTo(ErrorCode.SOURCE_CHANGED);
+        assertThat(failure).hasMessageContaining("second");
+        assertThat(lab.repository().points().points()).isEmpty();
+    }
+
+    @Test
+    @DisplayName("what a driver throws after the commit does not take the point back")
+    void cleaningUpFails() {
+        lab.addVm("web", 10_000);
+        lab.hypervisor().hook(event -> {
+            if (event.call() == InMemoryHypervisor.Call.COMMITTED) {
+                throw new IllegalStateException("a bug");
+            }
+        });
+
+        BackupReport report = lab.backup("web");
+
+        assertThat(report.warnings()).extracting(Warning::code).containsExactly("CLEANUP_FAILED");
+        lab.assertRestores(report.point());
+    }
+
+    @Test
     @DisplayName("rule 8: when it is cancelled in the middle, everything is gone")
     void cancelled() throws InterruptedException {
         lab.addVm("web", 3_500_000);
@@ -105,7 +174,6 @@ class GivingUpTest {
                 new Place("packs/", 1),
                 new Place("packs/", 3),
                 new Place("index/", 0),
-                new Place("progress/", 0),
                 new Place("points/", 0));
     }
 

@@ -127,7 +127,8 @@ public final class BackupTask {
     }
 
     private @Nullable BackupReport runSession(WriterSession session, PointCatalog catalog, @Nullable Manifest parent) {
-        try (ParentMaps parentMaps = new ParentMaps(access.checkedBy(control::checkpoint), session.index().base(), parent)) {
+        try (ParentMaps parentMaps = new ParentMaps(
+                access.checkedBy(control::checkpoint), session.index().base(), parent)) {
             BackupReport report = null;
             for (boolean last = false, again = true; again; last = true) {
                 VmSnapshot snapshot = beginSnapshot(session, parent);
@@ -163,6 +164,7 @@ public final class BackupTask {
         List<CopiedDisk> disks;
         try {
             checkDisks(snapshot);
+            session.beginReading();
             disks = copy(session, snapshot, parentMaps, last);
         } catch (RuntimeException | Error e) {
             abandon(snapshot, e);
@@ -200,9 +202,9 @@ public final class BackupTask {
     private void close(VmSnapshot snapshot, @Nullable Throwable failure) {
         try {
             snapshot.close();
-        } catch (GenieVmException e) {
+        } catch (RuntimeException e) {
             if (failure == null) {
-                control.meter().warn(new Warning("CLEANUP_FAILED", null, e.getMessage()));
+                control.meter().warn(new Warning("CLEANUP_FAILED", null, String.valueOf(e.getMessage())));
             } else {
                 failure.addSuppressed(e);
             }
@@ -301,6 +303,13 @@ public final class BackupTask {
 
     private ChunkBitmap plan(SnapshotDisk disk) {
         int chunkSize = access.options().chunkSize();
+        if (disk.capacity() < 0 || disk.capacity() / chunkSize >= ChunkBitmap.MAX_CHUNKS) {
+            throw new GenieVmException(
+                    ErrorCode.LIMIT_EXCEEDED,
+                    Resource.of(request.vm(), disk.id()),
+                    "disk '" + disk.id() + "' has " + disk.capacity() + " bytes; with chunks of " + chunkSize
+                            + " bytes a disk has less than " + ChunkBitmap.MAX_CHUNKS * chunkSize);
+        }
         try (ExtentCursor allocated = disk.allocated()) {
             ChunkBitmap planned =
                     ChunkBitmap.of(allocated, disk.capacity(), chunkSize, Resource.of(request.vm(), disk.id()));
@@ -371,8 +380,8 @@ public final class BackupTask {
         }
         try {
             snapshot.committed();
-        } catch (GenieVmException e) {
-            control.meter().warn(new Warning("CLEANUP_FAILED", null, e.getMessage()));
+        } catch (RuntimeException e) {
+            control.meter().warn(new Warning("CLEANUP_FAILED", null, String.valueOf(e.getMessage())));
         }
         return report(session, manifest, parent);
     }
@@ -470,7 +479,7 @@ public final class BackupTask {
     private static void abandon(VmSnapshot snapshot, Throwable reason) {
         try {
             snapshot.abandoned();
-        } catch (GenieVmException e) {
+        } catch (RuntimeException e) {
             reason.addSuppressed(e);
         }
     }

@@ -130,11 +130,15 @@ final class FolderTarget implements RestoreTarget {
 
     private Path incompletePath(Manifest.Disk disk) {
         String name = disk.id().value() + ".incomplete";
-        // A disk's id may be as long as the name of a file can be.
-        return directory.resolve(
-                name.getBytes(StandardCharsets.UTF_8).length <= 255
-                        ? name
-                        : "disk-" + disks.indexOf(disk) + ".incomplete");
+        // A disk's id may be as long as the name of a file can be, and another disk may bear this very name.
+        for (int number = 0; name.getBytes(StandardCharsets.UTF_8).length > 255 || isDisk(name); number++) {
+            name = "disk-" + disks.indexOf(disk) + "-" + number + ".incomplete";
+        }
+        return directory.resolve(name);
+    }
+
+    private boolean isDisk(String name) {
+        return disks.stream().anyMatch(disk -> disk.id().value().equals(name));
     }
 
     private static void publish(Path temporary, Path path) {

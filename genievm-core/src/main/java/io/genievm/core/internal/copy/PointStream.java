@@ -67,7 +67,7 @@ public final class PointStream implements AutoCloseable {
         this.consumer = consumer;
         this.chunkSize = access.options().chunkSize();
         this.damage = new DamageCollector(chunkSize);
-        this.failed = new RecordSorter(access.workFiles(), 1 << 20);
+        this.failed = new RecordSorter(access.workFiles(), access.memoryBudget() / 8);
         this.index = loadIndex();
     }
 
@@ -105,7 +105,12 @@ public final class PointStream implements AutoCloseable {
 
     private IndexView loadIndex() {
         return IndexView.load(
-                access.store(), access.id(), access.workFiles(), List.of(), IndexView.Adoption.ALL, control::checkpoint);
+                access.store(),
+                access.id(),
+                access.workFiles(),
+                List.of(),
+                IndexView.Adoption.ALL,
+                control::checkpoint);
     }
 
     /** Reads the index anew, once: a collector may have moved what is missing. */
@@ -123,7 +128,7 @@ public final class PointStream implements AutoCloseable {
     /** Sorts the chunks by where they are; false when pages of a map are damaged or missing. */
     private boolean plan(RecordSorter schedule) {
         failed.close();
-        failed = new RecordSorter(access.workFiles(), 1 << 20);
+        failed = new RecordSorter(access.workFiles(), access.memoryBudget() / 8);
         AtomicBoolean whole = new AtomicBoolean(true);
         Scratch scratch = new Scratch();
         Location location = new Location();
@@ -184,7 +189,11 @@ public final class PointStream implements AutoCloseable {
         workers.run(stop -> {
             try (Segment segment = source.newSegment()) {
                 Batch batch = new Batch();
-                while (!stop.requested() && schedule.take(batch, () -> deliver(batch, source, segment))) {
+                while (!stop.requested()
+                        && schedule.take(batch, () -> {
+                            control.checkpoint();
+                            deliver(batch, source, segment);
+                        })) {
                     control.checkpoint();
                     deliver(batch, source, segment);
                 }

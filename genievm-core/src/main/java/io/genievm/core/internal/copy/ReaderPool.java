@@ -76,11 +76,14 @@ final class ReaderPool implements AutoCloseable {
 
     private void discard(DiskReader reader) {
         synchronized (this) {
-            all.remove(reader);
             slots.removeIf(slot -> slot == reader);
+        }
+        // Closed before another may be opened, which the limits count.
+        reader.close();
+        synchronized (this) {
+            all.remove(reader);
             notifyAll();
         }
-        reader.close();
     }
 
     /** Breaks off reads under way; waits for none of them. */

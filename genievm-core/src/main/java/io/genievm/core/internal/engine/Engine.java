@@ -29,9 +29,13 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** What the repositories that one program has open share. Safe for use by several threads. */
 public final class Engine implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
+
     private final Executor executor;
     private final @Nullable ExecutorService ownExecutor;
     private final Clock clock;
@@ -97,11 +101,20 @@ public final class Engine implements AutoCloseable {
                         Resource.named(config.address()),
                         "a repository is being created by somebody else at " + config.address());
             }
-            store.put(ObjectKeys.REPOSITORY_COPY, BlobContent.of(bytes));
+            putCopy(store, bytes);
             return register(store, parameters);
         } catch (RuntimeException | Error e) {
             store.close();
             throw e;
+        }
+    }
+
+    /** The repository exists already; a writer puts the copy later when it is missing. */
+    private static void putCopy(BlobStore store, byte[] bytes) {
+        try {
+            store.put(ObjectKeys.REPOSITORY_COPY, BlobContent.of(bytes));
+        } catch (GenieVmException e) {
+            LOG.warn("{} could not be put", ObjectKeys.REPOSITORY_COPY, e);
         }
     }
 

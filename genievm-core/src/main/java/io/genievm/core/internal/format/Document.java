@@ -22,6 +22,7 @@ final class Document {
                     .disable(JsonFactory.Feature.CHARSET_DETECTION)
                     .streamReadConstraints(StreamReadConstraints.builder()
                             .maxStringLength(16 << 20)
+                            .maxNameLength(1 << 20)
                             .maxNestingDepth(16)
                             .build())
                     .build())

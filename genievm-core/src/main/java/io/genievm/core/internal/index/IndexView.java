@@ -78,7 +78,7 @@ public final class IndexView implements AutoCloseable {
             Runnable checkpoint) {
         PackList packs = PackList.read(store, condemned);
         List<Problem> problems = new ArrayList<>();
-        TableMerger merger = new TableMerger(workFiles, MERGE_FAN_IN, checkpoint);
+        TableMerger merger = new TableMerger(workFiles, MERGE_FAN_IN, checkpoint, LocalTable::close);
         try {
             StoredTables stored = new StoredTables(workFiles, repository);
             try (BlobCursor cursor = store.list(ObjectKeys.INDEX)) {

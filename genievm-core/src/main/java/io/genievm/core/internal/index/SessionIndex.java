@@ -4,7 +4,10 @@ import io.genievm.core.internal.format.IdHasher;
 import io.genievm.core.internal.format.SegmentType;
 import io.genievm.core.internal.work.WorkFiles;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.IntPredicate;
 
 /**
@@ -25,6 +28,9 @@ public final class SessionIndex implements AutoCloseable {
     private final IndexView base;
     private final TableMerger published;
     private final WorkFiles workFiles;
+    // Tables that were merged into others are closed only when no look-up is under way in them.
+    private final ReadWriteLock tableLock = new ReentrantReadWriteLock();
+    private final List<LocalTable> retired = new ArrayList<>();
     private byte[] slots = new byte[1024 * ENTRY];
     private int used;
     private int located;
@@ -34,7 +40,7 @@ public final class SessionIndex implements AutoCloseable {
     public SessionIndex(IndexView base, WorkFiles workFiles) {
         this.base = base;
         this.workFiles = workFiles;
-        this.published = new TableMerger(workFiles, 8, () -> {});
+        this.published = new TableMerger(workFiles, 8, () -> {}, retired::add);
     }
 
     /** The index as it was when the session began. */
@@ -52,11 +58,17 @@ public final class SessionIndex implements AutoCloseable {
             return false;
         }
         while (true) {
-            List<LocalTable> tables = publishedTables;
-            for (LocalTable table : tables) {
-                if (table.find(id, idOffset, 0, true, scratch, location)) {
-                    return false;
+            List<LocalTable> tables;
+            tableLock.readLock().lock();
+            try {
+                tables = publishedTables;
+                for (LocalTable table : tables) {
+                    if (table.find(id, idOffset, 0, true, scratch, location)) {
+                        return false;
+                    }
                 }
+            } finally {
+                tableLock.readLock().unlock();
             }
             synchronized (this) {
                 // A table that came meanwhile may have taken the id out of the slots.
@@ -82,6 +94,24 @@ public final class SessionIndex implements AutoCloseable {
         located += count;
     }
 
+    /**
+     * Takes back all claims whose segments were never placed, because a reading was broken off; nobody may be working.
+     */
+    public synchronized void forgetClaims() {
+        for (int slot = 0; slot < slots.length; slot += ENTRY) {
+            if (slots[slot + STATE] == CLAIMED) {
+                slots[slot + STATE] = FORGOTTEN;
+                used--;
+            }
+        }
+        rehash(slots.length);
+    }
+
+    /** Whether everything that was claimed has its place. */
+    public synchronized boolean isComplete() {
+        return used == located;
+    }
+
     /** Copies the entries of some packs, in order. */
     EntryBuffer collect(IntPredicate packs) {
         EntryBuffer entries = new EntryBuffer(located);
@@ -98,7 +128,7 @@ public final class SessionIndex implements AutoCloseable {
         return entries;
     }
 
-    /** Moves entries that were published from the heap into a private table. */
+    /** Moves entries that were published from the heap into a private table. For one thread at a time. */
     void published(EntryBuffer entries) {
         ByteBuffer view = ByteBuffer.wrap(entries.array());
         for (int i = 0; i < entries.size(); i++) {
@@ -106,10 +136,17 @@ public final class SessionIndex implements AutoCloseable {
             view.putInt(at, view.getInt(at) | OWN);
         }
         LocalTable table = LocalTable.of(workFiles, entries);
+        published.add(table);
         synchronized (this) {
-            published.add(table);
             publishedTables = published.tables();
             forget(entries);
+        }
+        tableLock.writeLock().lock();
+        try {
+            retired.forEach(LocalTable::close);
+            retired.clear();
+        } finally {
+            tableLock.writeLock().unlock();
         }
     }
 

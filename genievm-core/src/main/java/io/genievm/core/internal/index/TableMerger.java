@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.PriorityQueue;
+import java.util.function.Consumer;
 
 /**
  * Takes in any number of tables and keeps few of them open: whenever so many of one generation have come together, they
@@ -14,6 +15,7 @@ final class TableMerger implements AutoCloseable {
     private final WorkFiles workFiles;
     private final int fanIn;
     private final Runnable checkpoint;
+    private final Consumer<LocalTable> retire;
     private final List<List<LocalTable>> generations = new ArrayList<>();
 
     /**
@@ -22,11 +24,13 @@ final class TableMerger implements AutoCloseable {
      * @param workFiles where tables go
      * @param fanIn how many tables of one generation are merged
      * @param checkpoint may throw to end a merge; asked now and then
+     * @param retire closes tables that have been merged, now or when nobody looks into them any more
      */
-    TableMerger(WorkFiles workFiles, int fanIn, Runnable checkpoint) {
+    TableMerger(WorkFiles workFiles, int fanIn, Runnable checkpoint, Consumer<LocalTable> retire) {
         this.workFiles = workFiles;
         this.fanIn = fanIn;
         this.checkpoint = checkpoint;
+        this.retire = retire;
     }
 
     /** Takes a table over. */
@@ -93,7 +97,7 @@ final class TableMerger implements AutoCloseable {
                 }
             }
             LocalTable merged = builder.finish();
-            tables.forEach(LocalTable::close);
+            tables.forEach(retire);
             return merged;
         }
     }

@@ -9,6 +9,9 @@ import java.util.Arrays;
 
 /** One bit for each chunk of a disk: 2 MiB per TiB of 64 KiB chunks. For one thread until it is filled, then for any. */
 public final class ChunkBitmap {
+    /** The most chunks of a disk. */
+    public static final long MAX_CHUNKS = 1L << 36;
+
     private final long chunks;
     private final long[] words;
 

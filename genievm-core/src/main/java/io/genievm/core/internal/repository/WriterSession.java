@@ -73,8 +73,7 @@ public final class WriterSession implements AutoCloseable {
     private int progressBegun = -1;
     private volatile long lastProgress = System.nanoTime();
 
-    private WriterSession(
-            RepositoryAccess access, VmId vm, SessionId id, long packMemory, Runnable checkpoint) {
+    private WriterSession(RepositoryAccess access, VmId vm, SessionId id, long packMemory, Runnable checkpoint) {
         this.access = access;
         this.store = access.store();
         this.vm = vm;
@@ -178,10 +177,21 @@ public final class WriterSession implements AutoCloseable {
         pages.store(pageId, bytes, length);
     }
 
+    /** Begins a reading anew: what an earlier one had met and not appended is to be stored after all. */
+    public void beginReading() {
+        pages.flush();
+        index.forgetClaims();
+    }
+
     /** Makes everything that was appended durable and publishes the index (rule 5). */
     public void finishData() {
         pages.flush();
         packs.finish();
+        if (!index.isComplete()) {
+            // A chunk that somebody claimed and nobody stored would be missing from the point.
+            throw new GenieVmException(
+                    ErrorCode.INTERNAL_ERROR, Resource.of(vm), "not everything that was read has been stored");
+        }
         synchronized (publishLock) {
             publish();
         }
@@ -196,18 +206,33 @@ public final class WriterSession implements AutoCloseable {
                     Resource.of(vm),
                     "the manifest would have " + bytes.length + " bytes; allowed are " + Manifest.MAX_BYTES);
         }
+        checkReadable(bytes);
         PointCommit.Outcome outcome = commit.put(manifest, bytes);
         if (outcome == PointCommit.Outcome.COMMITTED) {
             packBytes.add(bytes.length);
             try {
                 commit.putWitness(manifest, bytes);
                 end();
-            } catch (GenieVmException e) {
+            } catch (RuntimeException e) {
                 // The point is there; the session object stays, so that whoever comes next puts the witness.
                 LOG.warn("point {} is committed, its witness could not be put", id, e);
             }
         }
         return outcome;
+    }
+
+    /** A point that nobody can read would be worse than none; only a driver can have brought in what is not allowed. */
+    private void checkReadable(byte[] bytes) {
+        try {
+            Manifest.decode(
+                    ObjectKeys.point(vm, id), access.id(), access.options().chunkSize(), bytes);
+        } catch (GenieVmException e) {
+            throw new GenieVmException(
+                    ErrorCode.DRIVER_CONTRACT_BROKEN,
+                    Resource.of(vm),
+                    "the driver described the VM in a way that can not be stored: " + e.getMessage(),
+                    e);
+        }
     }
 
     /** Whether it is known that there is no point of this session. */
@@ -325,11 +350,16 @@ public final class WriterSession implements AutoCloseable {
     private void showProgress() {
         lastProgress = System.nanoTime();
         progressBegun = progress + 1;
-        store.put(ObjectKeys.progress(id, progressBegun), BlobContent.of(new byte[0]));
-        if (progress >= 0) {
-            store.delete(ObjectKeys.progress(id, progress));
+        try {
+            store.put(ObjectKeys.progress(id, progressBegun), BlobContent.of(new byte[0]));
+            if (progress >= 0) {
+                store.delete(ObjectKeys.progress(id, progress));
+            }
+            progress = progressBegun;
+        } catch (GenieVmException e) {
+            // A hint for the patience of others, and no reason to lose a backup; the next one comes soon.
+            LOG.warn("a sign of life of session {} could not be shown", id, e);
         }
-        progress = progressBegun;
     }
 
     private void end() {

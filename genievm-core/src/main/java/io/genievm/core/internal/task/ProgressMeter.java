@@ -4,7 +4,9 @@ import io.genievm.api.DiskId;
 import io.genievm.api.Warning;
 import io.genievm.api.task.TaskPhase;
 import io.genievm.api.task.TaskProgress;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
@@ -16,7 +18,7 @@ public final class ProgressMeter {
     private final LongAdder skipped = new LongAdder();
     private final LongAdder stored = new LongAdder();
     private final List<Disk> disks = new CopyOnWriteArrayList<>();
-    private final List<Warning> warnings = new CopyOnWriteArrayList<>();
+    private final Set<Warning> warnings = new LinkedHashSet<>();
     private final Consumer<TaskPhase> phaseListener;
     private final Consumer<Warning> warningListener;
     private volatile TaskPhase phase = TaskPhase.PREPARE;
@@ -60,17 +62,18 @@ public final class ProgressMeter {
     /** Tells a warning; the same one only once. */
     public void warn(Warning warning) {
         synchronized (warnings) {
-            if (warnings.contains(warning)) {
+            if (!warnings.add(warning)) {
                 return;
             }
-            warnings.add(warning);
         }
         warningListener.accept(warning);
     }
 
     /** All warnings so far. */
     public List<Warning> warnings() {
-        return List.copyOf(warnings);
+        synchronized (warnings) {
+            return List.copyOf(warnings);
+        }
     }
 
     /** Begins to count a disk, whose figures go into those of the task as well. */

@@ -100,7 +100,16 @@ public final class RunningTask<T> implements TaskHandle<T> {
 
     @Override
     public CompletionStage<T> completion() {
-        return future.minimalCompletionStage();
+        // Not a stage of the future itself, which would wrap the failure.
+        CompletableFuture<T> stage = new CompletableFuture<>();
+        future.whenComplete((result, failure) -> {
+            if (failure == null) {
+                stage.complete(result);
+            } else {
+                stage.completeExceptionally(failure);
+            }
+        });
+        return stage;
     }
 
     @Override

@@ -6,9 +6,13 @@ import io.genievm.api.Resource;
 import io.genievm.api.TaskCancelledException;
 import java.util.ArrayList;
 import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** What a task's threads ask between pieces of work: whether to go on, wait or stop. Safe for use by several threads. */
 public final class TaskControl {
+    private static final Logger LOG = LoggerFactory.getLogger(TaskControl.class);
+
     private final Object monitor = new Object();
     private final List<Runnable> cancelActions = new ArrayList<>();
     private final ProgressMeter meter;
@@ -120,7 +124,17 @@ public final class TaskControl {
             monitor.notifyAll();
             actions = List.copyOf(cancelActions);
         }
-        actions.forEach(Runnable::run);
+        RuntimeException failure = null;
+        for (Runnable action : actions) {
+            try {
+                action.run();
+            } catch (RuntimeException e) {
+                failure = e;
+            }
+        }
+        if (failure != null) {
+            LOG.warn("something that blocks could not be broken off", failure);
+        }
     }
 
     void setPaused(boolean value) {

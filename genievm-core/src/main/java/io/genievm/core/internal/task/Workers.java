@@ -42,7 +42,8 @@ public final class Workers {
         for (int i = 1; i < count; i++) {
             try {
                 executor.execute(crew::join);
-            } catch (RejectedExecutionException e) {
+            } catch (RejectedExecutionException | OutOfMemoryError e) {
+                // The caller's own thread does it all, if need be.
                 break;
             }
         }

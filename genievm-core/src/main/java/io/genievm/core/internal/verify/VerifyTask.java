@@ -282,9 +282,13 @@ public final class VerifyTask {
     }
 
     private IndexView loadIndex() {
-        IndexView index =
-                IndexView.load(
-                access.store(), access.id(), access.workFiles(), List.of(), IndexView.Adoption.ALL, control::checkpoint);
+        IndexView index = IndexView.load(
+                access.store(),
+                access.id(),
+                access.workFiles(),
+                List.of(),
+                IndexView.Adoption.ALL,
+                control::checkpoint);
         index.problems().forEach(this::note);
         list(ObjectKeys.INDEX).forEach(entry -> checkedBytes.add(entry.length()));
         return index;
