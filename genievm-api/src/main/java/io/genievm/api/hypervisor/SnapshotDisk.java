@@ -59,8 +59,8 @@ public interface SnapshotDisk {
 
     /**
      * Opens a reader. The core opens at most as many as {@link DiskLimits#readers()} at a time. When a limit that spans
-     * disks is reached the answer is {@code BUSY}: the core goes on with the readers that it has, and tries again when
-     * one is closed.
+     * disks is reached the answer is {@code BUSY}: the core goes on with the readers of this disk that it has; when it
+     * has none, the backup fails and may be tried again.
      *
      * @return the reader, closed by the caller
      * @throws io.genievm.api.GenieVmException with {@code BUSY}, an I/O code, {@code ACCESS_DENIED}, {@code SOURCE_CHANGED} when the disk is
