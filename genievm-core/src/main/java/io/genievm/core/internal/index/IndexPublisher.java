@@ -5,12 +5,14 @@ import io.genievm.api.GenieVmException;
 import io.genievm.api.RepositoryId;
 import io.genievm.api.Resource;
 import io.genievm.api.SessionId;
+import io.genievm.api.store.BlobContent;
 import io.genievm.api.store.BlobStore;
 import io.genievm.api.store.PutOutcome;
 import io.genievm.core.internal.format.IdHasher;
 import io.genievm.core.internal.format.IndexTableFormat;
 import io.genievm.core.internal.format.ObjectKeys;
 import io.genievm.core.internal.format.PackName;
+import io.genievm.core.internal.store.PutFailures;
 import io.genievm.core.internal.work.WorkFile;
 import io.genievm.core.internal.work.WorkFiles;
 import java.nio.ByteBuffer;
@@ -30,6 +32,7 @@ public final class IndexPublisher {
     private final StoredTables tables;
     private int count;
     private long bytes;
+    private boolean mayBeSeen;
 
     /** Makes the publisher of a session. */
     public IndexPublisher(BlobStore store, RepositoryId repository, WorkFiles workFiles, SessionId session) {
@@ -46,6 +49,11 @@ public final class IndexPublisher {
     /** Bytes of the tables that were put. */
     public long bytes() {
         return bytes;
+    }
+
+    /** Whether others may see the last table, also when it failed: from the moment on that its put began. */
+    public boolean mayBeSeen() {
+        return mayBeSeen;
     }
 
     /**
@@ -93,8 +101,10 @@ public final class IndexPublisher {
         IndexTableFormat.Header header = new IndexTableFormat.Header(session, count, packs.size(), entries.size());
         String key = ObjectKeys.index(session, count);
         entries.sort();
+        mayBeSeen = false;
         try (WorkFile file = tables.write(header, packs, entries)) {
-            if (store.put(key, file.content(header.tableLength())) == PutOutcome.EXISTS) {
+            mayBeSeen = true;
+            if (put(key, file.content(header.tableLength())) == PutOutcome.EXISTS) {
                 throw new GenieVmException(
                         ErrorCode.STORE_CONTRACT_BROKEN,
                         Resource.named(key),
@@ -103,5 +113,14 @@ public final class IndexPublisher {
         }
         count++;
         bytes += header.tableLength();
+    }
+
+    private PutOutcome put(String key, BlobContent content) {
+        try {
+            return store.put(key, content);
+        } catch (GenieVmException e) {
+            mayBeSeen = !PutFailures.isRefusal(e);
+            throw e;
+        }
     }
 }

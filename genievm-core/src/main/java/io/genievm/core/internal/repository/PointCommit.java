@@ -17,6 +17,7 @@ import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.format.ObjectKeys;
 import io.genievm.core.internal.format.SessionRecord;
 import io.genievm.core.internal.format.Witness;
+import io.genievm.core.internal.store.PutFailures;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.Set;
@@ -68,10 +69,7 @@ public final class PointCommit {
                 return Outcome.COMMITTED;
             }
         } catch (GenieVmException e) {
-            if (e.code().equals(ErrorCode.NO_SPACE)
-                    || e.code().equals(ErrorCode.LIMIT_EXCEEDED)
-                    || e.code().equals(ErrorCode.UNSUPPORTED)) {
-                // The store's contract: it was not created and never will be.
+            if (PutFailures.isRefusal(e)) {
                 mayBeListed = false;
                 throw e;
             }

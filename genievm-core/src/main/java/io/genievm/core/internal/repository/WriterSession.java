@@ -331,9 +331,16 @@ public final class WriterSession implements AutoCloseable {
         if (unpublishedPacks.isEmpty()) {
             return;
         }
-        // From the moment that the put begins others may see the table and rely on the packs, whatever its answer.
-        exposedPacks.addAll(unpublishedPacks.keySet());
-        int published = publisher.publish(index, Map.copyOf(unpublishedPacks));
+        Map<Integer, Integer> lengths = Map.copyOf(unpublishedPacks);
+        int published;
+        try {
+            published = publisher.publish(index, lengths);
+        } finally {
+            // Whoever sees the table may rely on the packs, whatever came of the put.
+            if (publisher.mayBeSeen()) {
+                exposedPacks.addAll(lengths.keySet());
+            }
+        }
         if (published != unpublishedEntries) {
             // An id that is in a pack and in no table would be a chunk that nobody finds.
             throw new GenieVmException(
