@@ -17,6 +17,9 @@ public final class Segment implements AutoCloseable {
     /** The most entries of a segment. */
     public static final int MAX_COUNT = 65535;
 
+    /** Where the checksum of the payload stands in a segment. */
+    public static final int PAYLOAD_CHECKSUM = 16;
+
     static final int MAGIC = 0x47534547;
 
     private static final int FIXED_HEADER = 24;
@@ -133,7 +136,7 @@ public final class Segment implements AutoCloseable {
             throw Corruption.in(place, "the checksum of the segment's header is wrong");
         }
         int stored = buffer.getInt(12);
-        if (crcOf(header, stored) != buffer.getInt(16)) {
+        if (crcOf(header, stored) != buffer.getInt(PAYLOAD_CHECKSUM)) {
             throw Corruption.in(place, "the checksum of the segment's data is wrong");
         }
         type = SegmentType.of(place, buffer.get(4));

@@ -10,6 +10,7 @@ import io.genievm.core.internal.format.Segment;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /** Finds out what is in a pack without an index. Safe for use by several threads. */
@@ -77,16 +78,36 @@ public final class PackFooters {
     private List<PackFormat.SegmentEntry> walk(String key, long length) {
         List<PackFormat.SegmentEntry> found = new ArrayList<>();
         long position = Math.min(PackFormat.HEADER_BYTES, length);
+        boolean inStep = true;
         while (position + Segment.headerLength(1) <= length) {
             PackFormat.SegmentEntry entry = headerAt(key, position, length);
-            if (entry != null) {
+            // Out of step this may be the header of a segment inside another's data, as disks may hold repositories;
+            // one
+            // that is whole does no harm, and any other must not lead over headers that are this pack's own.
+            if (entry != null && (inStep || isPayloadRight(key, entry))) {
                 found.add(entry);
                 position += entry.length();
             } else {
+                inStep = false;
                 position = nextMagic(key, position + 1, length);
             }
         }
         return found;
+    }
+
+    private boolean isPayloadRight(String key, PackFormat.SegmentEntry entry) {
+        ByteBuffer buffer = ByteBuffer.allocate(SCAN_BUFFER);
+        store.get(key, entry.offset() + Segment.PAYLOAD_CHECKSUM, buffer.limit(Integer.BYTES));
+        int expected = buffer.getInt(0);
+        CRC32C crc = new CRC32C();
+        long end = (long) entry.offset() + entry.length();
+        for (long position = entry.offset() + Segment.headerLength(entry.count()); position < end; ) {
+            buffer.clear().limit((int) Math.min(SCAN_BUFFER, end - position));
+            store.get(key, position, buffer);
+            crc.update(buffer.flip());
+            position += buffer.limit();
+        }
+        return (int) crc.getValue() == expected;
     }
 
     private PackFormat.@Nullable SegmentEntry headerAt(String key, long position, long length) {
