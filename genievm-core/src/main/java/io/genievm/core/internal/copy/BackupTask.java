@@ -119,6 +119,7 @@ public final class BackupTask {
                 }
                 control.meter().warn(new Warning("POINT_DAMAGED", null, lost.message()));
             }
+            session.index().base().warnOfProblems(control.meter());
             return runSession(session, catalog, catalog.points().isEmpty() ? null : catalog.latest());
         } catch (RuntimeException | Error e) {
             session.giveUp(e);

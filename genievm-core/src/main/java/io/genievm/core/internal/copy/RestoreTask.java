@@ -180,6 +180,7 @@ public final class RestoreTask {
                     disks,
                     (disk, chunk, content, offset) -> outputs.get(disk).write(chunk, content, offset))) {
                 damage = stream.run();
+                stream.index().warnOfProblems(control.meter());
             }
             for (Output output : outputs) {
                 control.checkpoint();

@@ -4,6 +4,7 @@ import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.RepositoryId;
 import io.genievm.api.SessionId;
+import io.genievm.api.Warning;
 import io.genievm.api.store.BlobCursor;
 import io.genievm.api.store.BlobEntry;
 import io.genievm.api.store.BlobStore;
@@ -12,6 +13,7 @@ import io.genievm.core.internal.format.IdHasher;
 import io.genievm.core.internal.format.ObjectKeys;
 import io.genievm.core.internal.format.PackFormat;
 import io.genievm.core.internal.format.PackName;
+import io.genievm.core.internal.task.ProgressMeter;
 import io.genievm.core.internal.work.WorkFiles;
 import java.util.ArrayList;
 import java.util.List;
@@ -110,6 +112,12 @@ public final class IndexView implements AutoCloseable {
     /** The objects that could not be used. */
     public List<Problem> problems() {
         return problems;
+    }
+
+    /** Tells the objects that could not be used and were made up for from the packs. */
+    public void warnOfProblems(ProgressMeter meter) {
+        problems.forEach(
+                problem -> meter.warn(new Warning("INDEX_DAMAGED", null, String.valueOf(problem.cause.getMessage()))));
     }
 
     /** How many entries there are. */

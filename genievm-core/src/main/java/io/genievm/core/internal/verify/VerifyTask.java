@@ -39,6 +39,8 @@ import java.util.function.Consumer;
 
 /** One check of a repository, or of what one point needs. For one thread. */
 public final class VerifyTask {
+    private static final int MAX_FOREIGN = 100;
+
     private final RepositoryAccess access;
     private final VerifyRequest request;
     private final TaskControl control;
@@ -255,20 +257,24 @@ public final class VerifyTask {
     }
 
     private void checkForeignKeys() {
+        long foreign = 0;
         try (BlobCursor cursor = access.store().list("")) {
             while (cursor.next()) {
                 String key = cursor.entry().key();
                 if (ObjectKeys.isIncident(key)) {
                     findings.object(key, key + " is of a version of the format that this GenieVM does not read");
-                } else if (!isOurs(key)) {
-                    control.meter()
-                            .warn(new Warning(
-                                    "FOREIGN_OBJECT",
-                                    null,
-                                    key + " is not part of the repository; it is never read or deleted"));
+                } else if (!isOurs(key) && ++foreign <= MAX_FOREIGN) {
+                    warnOfForeign(key + " is not part of the repository; it is never read or deleted");
                 }
             }
         }
+        if (foreign > MAX_FOREIGN) {
+            warnOfForeign((foreign - MAX_FOREIGN) + " more objects are not part of the repository");
+        }
+    }
+
+    private void warnOfForeign(String message) {
+        control.meter().warn(new Warning("FOREIGN_OBJECT", null, message));
     }
 
     private static boolean isOurs(String key) {
