@@ -5,9 +5,11 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.genievm.api.CorruptDataException;
+import io.genievm.api.DiskId;
 import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.SessionId;
+import io.genievm.api.VmId;
 import io.genievm.api.Warning;
 import io.genievm.api.store.BlobCursor;
 import io.genievm.api.store.BlobEntry;
@@ -18,8 +20,10 @@ import io.genievm.core.testing.Lab;
 import io.genievm.core.testing.PlainRepository;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DisplayName;
@@ -392,6 +396,84 @@ class ReaderRulesTest {
             assertThat(report.warnings()).anyMatch(warning -> warning.message().contains(key));
             assertThat(store.exists(key)).isTrue();
         });
+    }
+
+    @Test
+    @DisplayName("very many foreign objects are told of in a few words")
+    void manyForeignObjects() {
+        for (int i = 0; i < 3000; i++) {
+            store.replace("other/" + i, new byte[0]);
+        }
+
+        List<Warning> warnings = lab.verify().warnings();
+
+        assertThat(warnings).hasSize(101);
+        assertThat(warnings.get(100).message()).startsWith("2900 more");
+    }
+
+    @Test
+    @DisplayName("garbage under names that could be the repository's is found, and keeps nothing from working")
+    void garbage() {
+        lab.addVm("web", 300_000);
+        SessionId point = lab.backup("web").point();
+        String other = "e".repeat(32);
+        List<String> garbage = List.of(
+                "packs/ee/" + other + "-00000000",
+                "index/" + other + "-00000000",
+                "points/" + other + "/" + other,
+                "witness/" + other + "/" + point,
+                "sessions/" + other + "/" + other,
+                "progress/" + other + "-00000000",
+                "gc/" + other + ".verdict");
+        for (int seed = 0; seed < 5; seed++) {
+            int length = 1 + seed * 40;
+            garbage.forEach(key -> store.replace(key, Lab.random(key.hashCode(), length)));
+
+            assertThat(lab.verify().damage())
+                    .extracting(Damage::object)
+                    .containsAll(garbage.stream()
+                            .map(key -> key.replace("witness/", "points/"))
+                            .toList());
+            lab.assertRestores(point);
+            lab.assertRestores(lab.backup("web").point());
+        }
+    }
+
+    @Test
+    @DisplayName("a new VM is not made from a damaged point; disks that were not asked for do not count")
+    void targets() {
+        lab.addVm("web", 300_000).addDisk("good", Lab.random(1, 100_000));
+        SessionId point = lab.backup("web").point();
+        PlainRepository plain = new PlainRepository(store.content());
+        // One that holds chunks of the other disk only.
+        List<String> good = plain.disks().stream()
+                .filter(disk -> disk.disk().equals("good"))
+                .flatMap(disk -> Arrays.stream(disk.chunks()))
+                .toList();
+        PlainRepository.PlainSegment segment = plain.segments().stream()
+                .filter(each -> each.type() == 1 && each.ids().stream().noneMatch(good::contains))
+                .findFirst()
+                .orElseThrow();
+        byte[] bytes = store.bytes(segment.pack());
+        bytes[segment.end() - 1] ^= 1;
+        store.replace(segment.pack(), bytes);
+
+        assertThat(catchThrowable(() -> Lab.await(lab.repository()
+                        .restore(RestoreRequest.builder(new VmId("web"))
+                                .toNewVm(lab.connection(), "copy")
+                                .build()))))
+                .isInstanceOf(DamagedPointException.class)
+                .hasMessageContaining("no VM was made");
+        assertThat(catchThrowable(() -> lab.hypervisor().vm("copy"))).isNotNull();
+
+        RestoreReport report = Lab.await(lab.repository()
+                .restore(RestoreRequest.builder(new VmId("web"))
+                        .disks(Set.of(new DiskId("good")))
+                        .toNewVm(lab.connection(), "copy")
+                        .build()));
+        assertThat(report.vm()).isEqualTo(new VmId("copy"));
+        assertThat(lab.hypervisor().vm("copy").disk("good").content()).isEqualTo(Lab.random(1, 100_000));
+        assertThat(report.point()).isEqualTo(point);
     }
 
     @Test

@@ -373,6 +373,11 @@ class WriterRulesTest {
         BackupReport second = lab.backup("web");
 
         assertThat(packsOf(second.point())).isEmpty();
+        assertThat(second.warnings()).singleElement().satisfies(warning -> {
+            assertThat(warning.code()).isEqualTo("INDEX_DAMAGED");
+            assertThat(warning.message()).contains(table);
+        });
+        assertThat(lab.restore("web", second.point()).warnings()).isEqualTo(second.warnings());
         assertThat(lab.verify().damage()).extracting(Damage::object).containsExactly(table);
         lab.points().forEach(lab::assertRestores);
     }
