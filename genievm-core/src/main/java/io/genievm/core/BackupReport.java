@@ -54,7 +54,12 @@ public record BackupReport(
      * @param id the disk
      * @param capacity its size in bytes
      * @param plan what was read
-     * @param reason why not {@link DiskPlan#CHANGED}, a word in upper case, or {@code null} where there is nothing to say
+     * @param reason why not {@link DiskPlan#CHANGED}, a word in upper case; {@code null} for {@code CHANGED}. Words of the
+     *     core: {@code FULL_REQUESTED}; {@code NO_PARENT}, no earlier point of the VM; {@code DISK_ADDED}, the parent
+     *     does not have the disk; {@code RESIZED}; {@code SOURCE_DIFFERS}, the parent comes from another driver or place;
+     *     {@code NO_TOKEN}, the parent has no change token of the disk; {@code PARENT_SUSPECT}, the parent's data of the disk
+     *     is suspect; {@code TRACKING_LOST}, the driver's list of changes failed or broke its rules; {@code
+     *     AUDIT_MISMATCH}, the audit has found the list to be wrong. Any other word is the driver's
      * @param readBytes bytes read, without the audit
      * @param changedBytes bytes of chunks that differ from the parent's; without a parent, of chunks that are not zero
      * @param storedBytes bytes added to the repository for the disk's chunks, compressed; its share of those segments
@@ -77,20 +82,23 @@ public record BackupReport(
     /**
      * What an audit of a disk did.
      *
-     * @param share which part of what was called unchanged was compared, from 0 to 1
-     * @param comparedBytes bytes compared
-     * @param mismatches ranges that were called unchanged and were not; in ascending order
+     * @param share which part of the disk it was to cover, from 0 to 1; 0 where nothing was audited
+     * @param comparedBytes bytes of chunks that were called unchanged and were compared with the parent's, holes included
+     * @param readBytes bytes that were read for it; holes need no reading
+     * @param mismatches ranges that were called unchanged and were not, in ascending order. After the first the audit stops
+     *     and the whole disk is read, so they are all there are; at most 1 000, of which neighbours are merged
      * @since 0.1
      */
-    public record Audit(double share, long comparedBytes, List<Extent> mismatches) {
-        /** No audit: everything was read anyway. */
-        public static final Audit NONE = new Audit(0, 0, List.of());
+    public record Audit(double share, long comparedBytes, long readBytes, List<Extent> mismatches) {
+        /** No audit: it was not wanted, or everything was read anyway. */
+        public static final Audit NONE = new Audit(0, 0, 0, List.of());
 
         /**
          * Copies the list.
          *
          * @param share the share
          * @param comparedBytes bytes compared
+         * @param readBytes bytes read
          * @param mismatches the ranges
          */
         public Audit {

@@ -1,6 +1,8 @@
 package io.genievm.core;
 
 import io.genievm.api.DiskId;
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
 import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.QuiesceMode;
 import java.util.Set;
@@ -11,11 +13,19 @@ import java.util.Set;
  * @since 0.1
  */
 public final class BackupRequest {
+    /** One part in 64 of what is called unchanged. */
+    public static final double DEFAULT_AUDIT_SHARE = 1.0 / 64;
+    /** The least share that can be asked for. */
+    public static final double MIN_AUDIT_SHARE = 0.000001;
+
     private final VmId vm;
     private final Codec codec;
     private final QuiesceMode quiesce;
     private final Set<DiskId> excludedDisks;
     private final boolean allowInconsistent;
+    private final boolean full;
+    private final AuditMode audit;
+    private final double auditShare;
 
     private BackupRequest(Builder builder) {
         this.vm = builder.vm;
@@ -23,6 +33,9 @@ public final class BackupRequest {
         this.quiesce = builder.quiesce;
         this.excludedDisks = Set.copyOf(builder.excludedDisks);
         this.allowInconsistent = builder.allowInconsistent;
+        this.full = builder.full;
+        this.audit = builder.audit;
+        this.auditShare = builder.auditShare;
     }
 
     /**
@@ -81,6 +94,35 @@ public final class BackupRequest {
     }
 
     /**
+     * Whether everything that is allocated is read, whatever the hypervisor says has changed. What is stored already is
+     * not stored again.
+     *
+     * @return false unless set
+     */
+    public boolean full() {
+        return full;
+    }
+
+    /**
+     * How much of what the hypervisor calls unchanged is compared.
+     *
+     * @return {@link AuditMode#SAMPLE} unless set
+     */
+    public AuditMode audit() {
+        return audit;
+    }
+
+    /**
+     * Which part of a disk one {@link AuditMode#SAMPLE} covers: with a share of 1/K, K backups in a row compare every
+     * chunk that they do not read anyway.
+     *
+     * @return {@link #DEFAULT_AUDIT_SHARE} unless set
+     */
+    public double auditShare() {
+        return auditShare;
+    }
+
+    /**
      * Collects the parts of a {@link BackupRequest}. For one thread.
      *
      * @since 0.1
@@ -91,6 +133,9 @@ public final class BackupRequest {
         private QuiesceMode quiesce = QuiesceMode.NONE;
         private Set<DiskId> excludedDisks = Set.of();
         private boolean allowInconsistent;
+        private boolean full;
+        private AuditMode audit = AuditMode.SAMPLE;
+        private double auditShare = DEFAULT_AUDIT_SHARE;
 
         private Builder(VmId vm) {
             this.vm = vm;
@@ -137,6 +182,46 @@ public final class BackupRequest {
          */
         public Builder allowInconsistent(boolean value) {
             this.allowInconsistent = value;
+            return this;
+        }
+
+        /**
+         * Sets whether everything that is allocated is read, whatever the hypervisor says has changed.
+         *
+         * @param value whether
+         * @return this builder
+         */
+        public Builder full(boolean value) {
+            this.full = value;
+            return this;
+        }
+
+        /**
+         * Sets how much of what the hypervisor calls unchanged is compared.
+         *
+         * @param value the mode
+         * @return this builder
+         */
+        public Builder audit(AuditMode value) {
+            this.audit = value;
+            return this;
+        }
+
+        /**
+         * Sets which part of a disk one {@link AuditMode#SAMPLE} covers. It is rounded down to 1/K with a whole K. With
+         * another share than the parent's the count begins anew.
+         *
+         * @param value from {@link #MIN_AUDIT_SHARE} to 1
+         * @return this builder
+         * @throws GenieVmException with {@code INVALID_ARGUMENT} for anything else
+         */
+        public Builder auditShare(double value) {
+            if (!(value >= MIN_AUDIT_SHARE && value <= 1)) {
+                throw new GenieVmException(
+                        ErrorCode.INVALID_ARGUMENT,
+                        "no audit share " + value + ": allowed are " + MIN_AUDIT_SHARE + " to 1");
+            }
+            this.auditShare = value;
             return this;
         }
 

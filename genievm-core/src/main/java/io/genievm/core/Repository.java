@@ -1,6 +1,7 @@
 package io.genievm.core;
 
 import io.genievm.api.RepositoryId;
+import io.genievm.api.SessionId;
 import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.task.TaskHandle;
 
@@ -74,6 +75,29 @@ public interface Repository extends AutoCloseable {
      * @return the task. It fails with {@code NOT_FOUND} for an unknown point
      */
     TaskHandle<VerifyReport> verify(VerifyRequest request);
+
+    /**
+     * Compares two points of a VM. Reads the index before it returns, and pages of the chunk maps while cursors move.
+     *
+     * @param from the point to compare with
+     * @param to the point that is compared; may be older than the other, or the same
+     * @return the differences, closed by the caller
+     * @throws io.genievm.api.GenieVmException with {@code NOT_FOUND} for an unknown point, {@code INVALID_ARGUMENT} when the
+     *     points are of different VMs, {@code CORRUPT_DATA} when a point's manifest is damaged
+     */
+    PointDiff diff(SessionId from, SessionId to);
+
+    /**
+     * Deletes a point. No other point is harmed; what only this one needed stays until it is collected, and is told as
+     * {@link VerifyReport#unneededBytes()}. A point whose manifest is damaged or missing can be deleted as well. A restore of
+     * the point that is under way may still succeed. When this fails, the point is listed as before or deleted, and may be
+     * deleted again.
+     *
+     * @param point its id
+     * @throws io.genievm.api.GenieVmException with {@code NOT_FOUND} when there is no such point, {@code FORMAT_TOO_NEW}
+     *     when a newer version has written it, or an I/O code
+     */
+    void delete(SessionId point);
 
     /** Cancels what still runs, waits for it, and closes the store. Does nothing the second time. */
     @Override

@@ -55,8 +55,20 @@ public record RestorePoint(
      *
      * @param id its id
      * @param capacity its size in bytes
-     * @param trust how far it is proven
+     * @param plan what was read of it for this point
+     * @param reason why that was not {@link DiskPlan#CHANGED}, as in {@link BackupReport.Disk#reason()}
+     * @param trust how far it is proven, by all that is known now
+     * @param coveredShare which part of the disk has been compared since it was proven, from 0 to 1; 1 where it is
+     * @param provenPoint the newest point, this one or one before it, in which it was proven; {@code null} where there is none.
+     *     It may be deleted by now
      * @since 0.1
      */
-    public record Disk(DiskId id, long capacity, Trust trust) {}
+    public record Disk(
+            DiskId id,
+            long capacity,
+            DiskPlan plan,
+            @Nullable String reason,
+            Trust trust,
+            double coveredShare,
+            @Nullable SessionId provenPoint) {}
 }

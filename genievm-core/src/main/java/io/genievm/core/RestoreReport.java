@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
  * What a restore did. Every byte of it was checked.
  *
  * @param point the point that was restored
+ * @param disks the disks that were restored, with how far they are proven; a suspect one is a warning as well
  * @param files the files that were written, in the order of the disks; empty when the target was a VM
  * @param vm the new VM, or {@code null} when the target was a folder
  * @param writtenBytes bytes written; holes and zeroes are not
@@ -21,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record RestoreReport(
         SessionId point,
+        List<RestorePoint.Disk> disks,
         List<Path> files,
         @Nullable VmId vm,
         long writtenBytes,
@@ -30,6 +32,7 @@ public record RestoreReport(
      * Copies the lists.
      *
      * @param point the point
+     * @param disks the disks that were restored, with how far they are proven; a suspect one is a warning as well
      * @param files the files
      * @param vm the VM
      * @param writtenBytes bytes written
@@ -37,6 +40,7 @@ public record RestoreReport(
      * @param elapsed the time
      */
     public RestoreReport {
+        disks = List.copyOf(disks);
         files = List.copyOf(files);
         warnings = List.copyOf(warnings);
     }

@@ -10,6 +10,9 @@ public enum Trust {
     PROVEN,
     /** Ranges that the hypervisor called unchanged were taken over; a share of them has been compared. */
     SAMPLED,
-    /** A later audit found that the hypervisor's change tracking had lied around the time of this point. */
+    /**
+     * The disk was not proven, and a later audit found that the hypervisor's change tracking had lied since the point that
+     * was proven last: ranges that were taken over may be older than the point.
+     */
     SUSPECT
 }

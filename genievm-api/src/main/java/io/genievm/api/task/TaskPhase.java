@@ -1,7 +1,7 @@
 package io.genievm.api.task;
 
 /**
- * What a task is doing. Backup goes through PREPARE, COPY, COMMIT; restore through PREPARE, COPY, COMMIT; verify
+ * What a task is doing. Backup goes through PREPARE, AUDIT, COPY, COMMIT; restore through PREPARE, COPY, COMMIT; verify
  * through PREPARE, STRUCTURE, DATA. A phase may be left out or entered again.
  *
  * @since 0.1
@@ -9,6 +9,8 @@ package io.genievm.api.task;
 public enum TaskPhase {
     /** Opening, taking the snapshot, planning. */
     PREPARE,
+    /** Reading what is said to be unchanged, to compare it. */
+    AUDIT,
     /** Moving data. */
     COPY,
     /** Publishing the result. */

@@ -31,6 +31,7 @@ final class ProgressText {
     static String phase(TaskPhase phase) {
         return switch (phase) {
             case PREPARE -> "preparing";
+            case AUDIT -> "auditing";
             case COPY -> "copying";
             case COMMIT -> "committing";
             case STRUCTURE -> "checking structure";

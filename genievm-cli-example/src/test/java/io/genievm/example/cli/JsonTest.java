@@ -91,7 +91,7 @@ class JsonTest {
                 800,
                 700,
                 Trust.SAMPLED,
-                new BackupReport.Audit(0.015625, 16, List.of(new Extent(0, 8))));
+                new BackupReport.Audit(0.015625, 16, 12, List.of(new Extent(0, 8))));
 
         assertDocument(
                 Json.backup(new BackupReport(
@@ -139,7 +139,7 @@ class JsonTest {
                 null,
                 Instant.parse("2026-11-21T08:40:00Z"),
                 "images",
-                List.of(new RestorePoint.Disk(ROOT, 1000, Trust.SUSPECT)),
+                List.of(new RestorePoint.Disk(ROOT, 1000, DiskPlan.CHANGED, null, Trust.SUSPECT, 0.25, PARENT)),
                 List.of());
 
         assertDocument(
@@ -155,7 +155,7 @@ class JsonTest {
     void restore() {
         assertDocument(
                 Json.restore(new RestoreReport(
-                        POINT, List.of(Path.of("/srv/größe/root.raw")), null, 4096, List.of(), ELAPSED)),
+                        POINT, List.of(), List.of(Path.of("/srv/größe/root.raw")), null, 4096, List.of(), ELAPSED)),
                 """
                 {"point": "0123456789abcdef0123456789abcdef", "files": ["/srv/größe/root.raw"], "vm": null,
                  "writtenBytes": 4096, "warnings": [], "seconds": 1.25}
@@ -165,7 +165,8 @@ class JsonTest {
     @Test
     void verify() {
         assertDocument(
-                Json.verify(new VerifyReport(999, List.of(DAMAGE, DAMAGE_WITHOUT_DATA), List.of(), ELAPSED)),
+                Json.verify(
+                        new VerifyReport(999, 5L, List.of(), List.of(DAMAGE, DAMAGE_WITHOUT_DATA), List.of(), ELAPSED)),
                 """
                 {"ok": false, "checkedBytes": 999, "damage": [%s, %s], "warnings": [], "seconds": 1.25}
                 """.formatted(DAMAGE_JSON, DAMAGE_WITHOUT_DATA_JSON));

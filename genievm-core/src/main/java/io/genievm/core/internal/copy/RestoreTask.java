@@ -15,6 +15,7 @@ import io.genievm.api.hypervisor.DiskWriter;
 import io.genievm.api.task.TaskPhase;
 import io.genievm.core.Damage;
 import io.genievm.core.DamagedPointException;
+import io.genievm.core.RestorePoint;
 import io.genievm.core.RestoreReport;
 import io.genievm.core.RestoreRequest;
 import io.genievm.core.internal.format.Manifest;
@@ -54,8 +55,11 @@ public final class RestoreTask {
 
     /** Runs it. */
     public RestoreReport run() {
-        Manifest manifest = manifest();
+        PointCatalog catalog = PointCatalog.read(access, request.vm());
+        Manifest manifest = manifest(catalog);
         List<Manifest.Disk> disks = disks(manifest);
+        RestorePoint point = catalog.toRestorePoint(manifest);
+        catalog.warnOfIncidents(manifest, disks, control.meter());
         try (RestoreTarget target = target(manifest, disks)) {
             control.meter().enter(TaskPhase.COPY);
             List<Damage> damage = copy(manifest, disks, target);
@@ -76,6 +80,10 @@ public final class RestoreTask {
             }
             return new RestoreReport(
                     manifest.point(),
+                    point.disks().stream()
+                            .filter(disk ->
+                                    disks.stream().anyMatch(each -> each.id().equals(disk.id())))
+                            .toList(),
                     target.files(),
                     target.vm(),
                     written.sum(),
@@ -84,8 +92,7 @@ public final class RestoreTask {
         }
     }
 
-    private Manifest manifest() {
-        PointCatalog catalog = PointCatalog.read(access, request.vm());
+    private Manifest manifest(PointCatalog catalog) {
         SessionId wanted = request.point();
         if (wanted != null) {
             return point(catalog, wanted);

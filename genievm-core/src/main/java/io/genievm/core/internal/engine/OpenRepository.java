@@ -4,10 +4,12 @@ import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.RepositoryId;
 import io.genievm.api.Resource;
+import io.genievm.api.SessionId;
 import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.task.TaskHandle;
 import io.genievm.core.BackupReport;
 import io.genievm.core.BackupRequest;
+import io.genievm.core.PointDiff;
 import io.genievm.core.Repository;
 import io.genievm.core.RepositoryOptions;
 import io.genievm.core.RestorePoint;
@@ -27,6 +29,7 @@ import io.genievm.core.internal.verify.VerifyTask;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
+import java.util.stream.Stream;
 
 /** The one kind of repository. */
 final class OpenRepository implements Repository {
@@ -56,8 +59,11 @@ final class OpenRepository implements Repository {
     public RestorePointList points() {
         PointCatalog catalog = PointCatalog.read(access);
         return new RestorePointList(
-                catalog.points().stream().map(Manifest::toRestorePoint).toList(),
-                catalog.lost().stream().map(PointCatalog.LostPoint::toDamage).toList());
+                catalog.points().stream().map(catalog::toRestorePoint).toList(),
+                Stream.concat(
+                                catalog.lost().stream().map(PointCatalog.LostPoint::toDamage),
+                                catalog.unreadableIncidents().stream().map(PointCatalog.UnreadableIncident::toDamage))
+                        .toList());
     }
 
     @Override
@@ -87,7 +93,7 @@ final class OpenRepository implements Repository {
             throw new GenieVmException(
                     ErrorCode.NOT_FOUND, Resource.named(prefix), "no restore point begins with '" + prefix + "'");
         }
-        return found.get(0).toRestorePoint();
+        return catalog.toRestorePoint(found.get(0));
     }
 
     @Override
@@ -105,6 +111,16 @@ final class OpenRepository implements Repository {
     @Override
     public TaskHandle<VerifyReport> verify(VerifyRequest request) {
         return start("verification", control -> new VerifyTask(access, request, control).run());
+    }
+
+    @Override
+    public PointDiff diff(SessionId from, SessionId to) {
+        throw new GenieVmException(ErrorCode.UNSUPPORTED, "not there yet");
+    }
+
+    @Override
+    public void delete(SessionId point) {
+        throw new GenieVmException(ErrorCode.UNSUPPORTED, "not there yet");
     }
 
     @Override

@@ -21,12 +21,7 @@ public record CollectionPlan(
         fields.repository(repository);
         String id = fields.text("plan");
         List<String> condemned = fields.texts("condemned");
-        List<SessionId> points;
-        try {
-            points = fields.texts("points").stream().map(SessionId::new).toList();
-        } catch (IllegalArgumentException e) {
-            throw Corruption.in(key, "field 'points' holds no ids", e);
-        }
+        List<SessionId> points = fields.sessionIds("points");
         fields.end();
         return checked(key, new CollectionPlan(id, condemned, points));
     }

@@ -137,6 +137,14 @@ final class Fields {
         return List.copyOf(list);
     }
 
+    List<SessionId> sessionIds(String name) {
+        try {
+            return texts(name).stream().map(SessionId::new).toList();
+        } catch (IllegalArgumentException e) {
+            throw Corruption.in(key, "field '" + name + "' holds no ids", e);
+        }
+    }
+
     List<String> texts(String name) {
         List<String> list = new ArrayList<>();
         for (JsonNode element : typed(name, JsonNodeType.ARRAY)) {

@@ -12,7 +12,6 @@ import io.genievm.api.Warning;
 import io.genievm.api.hypervisor.QuiesceMode;
 import io.genievm.core.Codec;
 import io.genievm.core.DiskPlan;
-import io.genievm.core.RestorePoint;
 import io.genievm.core.Trust;
 import java.time.Instant;
 import java.util.HexFormat;
@@ -99,6 +98,16 @@ public record Manifest(
             boolean consistent,
             @Nullable AuditState auditState,
             @Nullable Audit audit) {
+        /** Whether ranges were taken over from the parent without being read. */
+        public boolean isTakenOver() {
+            return trust != Trust.PROVEN;
+        }
+
+        /** Which part was compared since the disk was proven, from 0 to 1. */
+        public double coveredShare() {
+            return !isTakenOver() ? 1 : auditState == null ? 0 : (double) auditState.covered / auditState.stripes;
+        }
+
         /** How many chunks the disk has. */
         public long chunks(int chunkSize) {
             return (capacity + chunkSize - 1) / chunkSize;
@@ -211,22 +220,6 @@ public record Manifest(
         return manifest;
     }
 
-    /** What a user sees of it. */
-    public RestorePoint toRestorePoint() {
-        return new RestorePoint(
-                point,
-                vm,
-                name,
-                sequence,
-                parent,
-                created,
-                provider,
-                disks.stream()
-                        .map(disk -> new RestorePoint.Disk(disk.id, disk.capacity, disk.trust))
-                        .toList(),
-                warnings);
-    }
-
     private static void encode(Disk disk, int chunkSize, ObjectNode node) {
         node.put("id", disk.id.value());
         node.put("capacity", disk.capacity);
@@ -263,7 +256,7 @@ public record Manifest(
         }
     }
 
-    private static void encode(List<Extent> extents, ArrayNode node) {
+    static void encode(List<Extent> extents, ArrayNode node) {
         for (Extent extent : extents) {
             node.addObject().put("offset", extent.offset()).put("length", extent.length());
         }
@@ -329,7 +322,7 @@ public record Manifest(
                 fields.text("message"));
     }
 
-    private static Extent extent(Fields fields) {
+    static Extent extent(Fields fields) {
         try {
             return new Extent(fields.number("offset"), fields.number("length"));
         } catch (IllegalArgumentException e) {

@@ -29,6 +29,9 @@ public final class ObjectKeys {
     /** Where plans and verdicts are. */
     public static final String COLLECTIONS = "gc/";
 
+    /** Where it is kept what was found out about points. */
+    public static final String INCIDENTS = "incidents/";
+
     private static final Pattern INCIDENT_KEY = Pattern.compile("incidents/[0-9a-f]{32}/[0-9a-f]{32}");
     private static final Pattern INDEX_KEY = Pattern.compile("index/([0-9a-f]{32})-([0-7][0-9a-f]{7})");
     private static final Pattern POINT_KEY =
@@ -59,6 +62,11 @@ public final class ObjectKeys {
         return SESSIONS + vmKey(vm) + "/" + session;
     }
 
+    /** Where the incidents of a VM are. */
+    public static String incidents(VmId vm) {
+        return INCIDENTS + vmKey(vm) + "/";
+    }
+
     /** A session's sign of life. */
     public static String progress(SessionId session, int counter) {
         return PROGRESS + session + "-" + HexFormat.of().toHexDigits(counter);
@@ -85,7 +93,7 @@ public final class ObjectKeys {
         return matcher.matches() ? new PointKey(matcher.group(1), new SessionId(matcher.group(2))) : null;
     }
 
-    /** Whether a key is that of an incident, which version 1 only knows by its name. */
+    /** Whether a key is that of an incident. */
     public static boolean isIncident(String key) {
         return INCIDENT_KEY.matcher(key).matches();
     }

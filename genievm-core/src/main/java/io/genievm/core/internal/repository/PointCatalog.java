@@ -7,15 +7,21 @@ import io.genievm.api.Resource;
 import io.genievm.api.SessionId;
 import io.genievm.api.UnsupportedFormatVersionException;
 import io.genievm.api.VmId;
+import io.genievm.api.Warning;
 import io.genievm.api.store.BlobCursor;
 import io.genievm.api.store.BlobEntry;
 import io.genievm.api.store.BlobStore;
 import io.genievm.core.Damage;
+import io.genievm.core.RestorePoint;
+import io.genievm.core.Trust;
 import io.genievm.core.internal.format.Corruption;
+import io.genievm.core.internal.format.Incident;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.format.ObjectKeys;
 import io.genievm.core.internal.format.Witness;
+import io.genievm.core.internal.task.ProgressMeter;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
@@ -28,8 +34,14 @@ import java.util.TreeMap;
  *
  * @param points the manifests that can be read
  * @param lost the points whose manifest is damaged, too new or missing
+ * @param incidents what was found out about points
+ * @param unreadableIncidents incidents that are damaged or too new
  */
-public record PointCatalog(List<Manifest> points, List<LostPoint> lost) {
+public record PointCatalog(
+        List<Manifest> points,
+        List<LostPoint> lost,
+        List<Incident> incidents,
+        List<UnreadableIncident> unreadableIncidents) {
     private static final Comparator<Manifest> ORDER = Comparator.comparing(
                     (Manifest manifest) -> manifest.vm().value())
             .thenComparingLong(Manifest::sequence)
@@ -60,6 +72,19 @@ public record PointCatalog(List<Manifest> points, List<LostPoint> lost) {
         }
     }
 
+    /**
+     * An incident that is not to be had: points that it makes suspect do not look it.
+     *
+     * @param key of the object
+     * @param cause why it can not be read
+     */
+    public record UnreadableIncident(String key, GenieVmException cause) {
+        /** What it is to a user. */
+        public Damage toDamage() {
+            return new Damage(key, String.valueOf(cause.getMessage()), List.of(), null, null);
+        }
+    }
+
     /** Reads all points. */
     public static PointCatalog read(RepositoryAccess access) {
         return readBelow(access, "");
@@ -68,6 +93,57 @@ public record PointCatalog(List<Manifest> points, List<LostPoint> lost) {
     /** Reads the points of a VM. */
     public static PointCatalog read(RepositoryAccess access, VmId vm) {
         return readBelow(access, ObjectKeys.vmKey(vm) + "/");
+    }
+
+    /** How far a disk of a point is proven, by all that is known. */
+    public Trust trust(Manifest manifest, Manifest.Disk disk) {
+        return incidents.stream().anyMatch(incident -> incident.makesSuspect(manifest, disk))
+                ? Trust.SUSPECT
+                : disk.trust();
+    }
+
+    /** What a user sees of a point. */
+    public RestorePoint toRestorePoint(Manifest manifest) {
+        return new RestorePoint(
+                manifest.point(),
+                manifest.vm(),
+                manifest.name(),
+                manifest.sequence(),
+                manifest.parent(),
+                manifest.created(),
+                manifest.provider(),
+                manifest.disks().stream()
+                        .map(disk -> toRestorePoint(manifest, disk))
+                        .toList(),
+                manifest.warnings());
+    }
+
+    private RestorePoint.Disk toRestorePoint(Manifest manifest, Manifest.Disk disk) {
+        return new RestorePoint.Disk(
+                disk.id(),
+                disk.capacity(),
+                disk.plan(),
+                disk.reason(),
+                trust(manifest, disk),
+                disk.coveredShare(),
+                disk.provenPoint());
+    }
+
+    /** Tells which disks of a point are suspect, and incidents that can not be read. */
+    public void warnOfIncidents(Manifest manifest, Collection<Manifest.Disk> disks, ProgressMeter meter) {
+        for (UnreadableIncident incident : unreadableIncidents) {
+            meter.warn(new Warning("INCIDENT_UNREADABLE", null, String.valueOf(incident.cause.getMessage())));
+        }
+        for (Manifest.Disk disk : disks) {
+            if (trust(manifest, disk) == Trust.SUSPECT) {
+                meter.warn(new Warning(
+                        "SUSPECT",
+                        disk.id(),
+                        "disk '" + disk.id() + "' of point " + manifest.point() + " of VM '" + manifest.vm()
+                                + "' is suspect: the hypervisor's change tracking has lied since the disk was proven"
+                                + " last, so ranges of it may be older than the point"));
+            }
+        }
     }
 
     /** The readable point of highest sequence; only for a catalog of one VM that has points. */
@@ -147,7 +223,29 @@ public record PointCatalog(List<Manifest> points, List<LostPoint> lost) {
             }
         }
         points.sort(ORDER);
-        return new PointCatalog(List.copyOf(points), List.copyOf(lost));
+        List<Incident> incidents = new ArrayList<>();
+        List<UnreadableIncident> unreadable = new ArrayList<>();
+        // After the points: an incident is put before the manifest of the session that found it.
+        readIncidents(access, ObjectKeys.INCIDENTS + below, incidents, unreadable);
+        return new PointCatalog(
+                List.copyOf(points), List.copyOf(lost), List.copyOf(incidents), List.copyOf(unreadable));
+    }
+
+    private static void readIncidents(
+            RepositoryAccess access, String prefix, List<Incident> incidents, List<UnreadableIncident> unreadable) {
+        for (String key : list(access.store(), prefix).keySet()) {
+            if (!ObjectKeys.isIncident(key)) {
+                continue;
+            }
+            try {
+                incidents.add(Incident.decode(key, access.id(), access.store().getAll(key, Manifest.MAX_BYTES)));
+            } catch (GenieVmException e) {
+                if (!Corruption.isObjectProblem(e)) {
+                    throw e;
+                }
+                unreadable.add(new UnreadableIncident(key, e));
+            }
+        }
     }
 
     private static boolean isLost(BlobStore store, ObjectKeys.PointKey key) {

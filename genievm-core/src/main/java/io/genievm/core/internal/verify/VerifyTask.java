@@ -73,8 +73,14 @@ public final class VerifyTask {
                 checkPoint(catalog.point(point));
             }
         }
+        List<Manifest> checked = catalog.points().stream()
+                .filter(manifest -> point == null || manifest.point().equals(point))
+                .toList();
+        checked.forEach(manifest -> catalog.warnOfIncidents(manifest, manifest.disks(), control.meter()));
         return new VerifyReport(
                 checkedBytes.sum(),
+                point == null ? 0L : null,
+                checked.stream().map(catalog::toRestorePoint).toList(),
                 findings.damage(),
                 control.meter().warnings(),
                 Duration.ofNanos(System.nanoTime() - started));
@@ -100,6 +106,7 @@ public final class VerifyTask {
 
     private void checkEverything(PointCatalog catalog) {
         catalog.lost().forEach(lost -> findings.add(lost.toDamage()));
+        catalog.unreadableIncidents().forEach(incident -> findings.add(incident.toDamage()));
         Map<String, Long> sessions = checkSessions();
         checkWitnesses(catalog, sessions);
         checkWitnessesOfLost(catalog);
@@ -261,9 +268,7 @@ public final class VerifyTask {
         try (BlobCursor cursor = access.store().list("")) {
             while (cursor.next()) {
                 String key = cursor.entry().key();
-                if (ObjectKeys.isIncident(key)) {
-                    findings.object(key, key + " is of a version of the format that this GenieVM does not read");
-                } else if (!isOurs(key) && ++foreign <= MAX_FOREIGN) {
+                if (!isOurs(key) && ++foreign <= MAX_FOREIGN) {
                     warnOfForeign(key + " is not part of the repository; it is never read or deleted");
                 }
             }
@@ -283,6 +288,7 @@ public final class VerifyTask {
                 || PackName.ofKey(key) != null
                 || ObjectKeys.parseIndex(key) != null
                 || ObjectKeys.parsePoint(key) != null
+                || ObjectKeys.isIncident(key)
                 || ObjectKeys.parseProgress(key) != null
                 || ObjectKeys.parseCollection(key) != null;
     }
