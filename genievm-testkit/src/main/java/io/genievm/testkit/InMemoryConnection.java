@@ -5,6 +5,7 @@ import io.genievm.api.ErrorCode;
 import io.genievm.api.Extent;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
+import io.genievm.api.SessionId;
 import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.Cancellation;
 import io.genievm.api.hypervisor.Capability;
@@ -20,20 +21,27 @@ import io.genievm.api.hypervisor.VmSummary;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** A connection to an {@link InMemoryHypervisor}. */
 final class InMemoryConnection implements HypervisorConnection, VmCreation {
     private final InMemoryHypervisor hypervisor;
+    private final boolean tracks;
+    private final Set<InMemorySnapshot> snapshots = ConcurrentHashMap.newKeySet();
     private volatile boolean closed;
 
-    InMemoryConnection(InMemoryHypervisor hypervisor) {
+    InMemoryConnection(InMemoryHypervisor hypervisor, boolean tracks) {
         this.hypervisor = hypervisor;
+        this.tracks = tracks;
     }
 
     @Override
     public Set<Capability> capabilities() {
-        return Set.of(Capability.ALLOCATION, Capability.ATOMIC_SNAPSHOT);
+        return tracks
+                ? Set.of(Capability.ALLOCATION, Capability.ATOMIC_SNAPSHOT, Capability.CHANGE_TRACKING)
+                : Set.of(Capability.ALLOCATION, Capability.ATOMIC_SNAPSHOT);
     }
 
     @Override
@@ -51,7 +59,7 @@ final class InMemoryConnection implements HypervisorConnection, VmCreation {
         requireOpen();
         return new VmListing(
                 hypervisor.all().stream()
-                        .map(vm -> vm.freeze().description())
+                        .map(InMemoryVm::describe)
                         .map(vm -> new VmSummary(vm.id(), vm.name()))
                         .toList(),
                 List.of());
@@ -60,7 +68,7 @@ final class InMemoryConnection implements HypervisorConnection, VmCreation {
     @Override
     public VmDescription describe(VmId vm) {
         requireOpen();
-        return find(vm).freeze().description();
+        return find(vm).describe();
     }
 
     @Override
@@ -68,16 +76,17 @@ final class InMemoryConnection implements HypervisorConnection, VmCreation {
         requireOpen();
         hypervisor.tell(InMemoryHypervisor.Call.BEGIN_SNAPSHOT, vm, null, null);
         requireWanted(request.cancellation());
-        InMemoryVm.Frozen frozen = find(vm).freeze();
-        for (DiskId excluded : request.excludedDisks()) {
-            if (frozen.disks().stream().noneMatch(disk -> disk.id().equals(excluded))) {
-                throw new GenieVmException(
-                        ErrorCode.NOT_FOUND,
-                        Resource.of(vm, excluded),
-                        "VM '" + vm + "' has no disk '" + excluded + "' to leave out");
-            }
+        InMemoryVm found = find(vm);
+        // Asked without the VM's lock: the answer comes from the repository.
+        Set<SessionId> ended =
+                found.otherSessions(request).stream().filter(request::hasEnded).collect(Collectors.toSet());
+        InMemorySnapshot snapshot =
+                new InMemorySnapshot(hypervisor, this, found, found.freeze(request, tracks, ended), request);
+        snapshots.add(snapshot);
+        if (closed) {
+            snapshot.connectionClosed();
         }
-        return new InMemorySnapshot(hypervisor, this, frozen, request);
+        return snapshot;
     }
 
     @Override
@@ -104,6 +113,11 @@ final class InMemoryConnection implements HypervisorConnection, VmCreation {
     @Override
     public void close() {
         closed = true;
+        snapshots.forEach(InMemorySnapshot::connectionClosed);
+    }
+
+    void forget(InMemorySnapshot snapshot) {
+        snapshots.remove(snapshot);
     }
 
     void requireOpen() {

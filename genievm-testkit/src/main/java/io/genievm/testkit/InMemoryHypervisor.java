@@ -16,6 +16,14 @@ import org.jspecify.annotations.Nullable;
  * not aligned or a second {@code committed()}. A {@link Hook} sees every call before it is carried out, and may fail it,
  * delay it or change a disk just then. Safe for use by several threads.
  *
+ * <p>It tracks changes when it is {@linkplain #trackChanges told to}: then every snapshot makes a token for each of its
+ * disks whose changes {@linkplain InMemoryDisk#trackChanges are tracked}. A token begins with the name of its snapshot's
+ * {@linkplain io.genievm.api.hypervisor.SnapshotRequest#markerName() marker}, can not be guessed from another, and ends
+ * with its disk. Tokens are dropped as soon as the rules for tokens in the package description of
+ * {@code io.genievm.api.hypervisor} allow it. A parent's token that is unknown is told as
+ * {@link io.genievm.api.hypervisor.DriverFact#TRACKING_LOST}, tokens of a session that has died as
+ * {@link io.genievm.api.hypervisor.DriverFact#LEFTOVER_CLEARED}. Disks can be made to {@linkplain InMemoryDisk#lie lie}.
+ *
  * @since 0.1
  */
 public final class InMemoryHypervisor {
@@ -27,6 +35,7 @@ public final class InMemoryHypervisor {
     private final AtomicInteger openSnapshots = new AtomicInteger();
     private final AtomicInteger openReaders = new AtomicInteger();
     private volatile Hook hook = NONE;
+    private volatile boolean tracksChanges;
 
     /** Makes a hypervisor without VMs. */
     public InMemoryHypervisor() {}
@@ -109,6 +118,16 @@ public final class InMemoryHypervisor {
     }
 
     /**
+     * Sets whether changes are tracked, as they are not unless set: connections have
+     * {@link io.genievm.api.hypervisor.Capability#CHANGE_TRACKING}, and their snapshots have tokens.
+     *
+     * @param on the setting for connections that are opened from now on; those that are open stay as they are
+     */
+    public void trackChanges(boolean on) {
+        tracksChanges = on;
+    }
+
+    /**
      * Adds a VM without disks.
      *
      * @param vm its id
@@ -157,7 +176,7 @@ public final class InMemoryHypervisor {
      * @return a connection, closed by the caller
      */
     public HypervisorConnection connect() {
-        return new InMemoryConnection(this);
+        return new InMemoryConnection(this, tracksChanges);
     }
 
     /**

@@ -21,6 +21,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
@@ -30,9 +31,11 @@ import org.jspecify.annotations.Nullable;
 final class InMemorySnapshot implements VmSnapshot {
     private final InMemoryHypervisor hypervisor;
     private final InMemoryConnection connection;
-    private final VmDescription description;
+    private final InMemoryVm vm;
+    private final InMemoryVm.Frozen frozen;
+    private final SnapshotRequest request;
     private final List<SnapshotDisk> disks = new ArrayList<>();
-    private final List<DriverFact> facts = new ArrayList<>();
+    private final List<DriverFact> facts = new CopyOnWriteArrayList<>();
     private final AtomicReference<@Nullable String> outcome = new AtomicReference<>();
     private final AtomicInteger openReaders = new AtomicInteger();
     private final AtomicBoolean closed = new AtomicBoolean();
@@ -40,25 +43,28 @@ final class InMemorySnapshot implements VmSnapshot {
     InMemorySnapshot(
             InMemoryHypervisor hypervisor,
             InMemoryConnection connection,
-            InMemoryVm.Frozen vm,
+            InMemoryVm vm,
+            InMemoryVm.Frozen frozen,
             SnapshotRequest request) {
         this.hypervisor = hypervisor;
         this.connection = connection;
-        this.description = vm.description();
-        for (InMemoryDisk.Frozen disk : vm.disks()) {
-            if (!request.excludedDisks().contains(disk.id())) {
-                disks.add(new Disk(disk));
-            }
+        this.vm = vm;
+        this.frozen = frozen;
+        this.request = request;
+        for (InMemoryDisk.Frozen disk : frozen.disks()) {
+            disks.add(new Disk(disk));
         }
+        facts.addAll(frozen.facts());
         if (request.quiesce() != QuiesceMode.NONE) {
             facts.add(new DriverFact(DriverFact.QUIESCE_REFUSED, null, "VMs in memory have no guest"));
         }
+        frozen.disks().forEach(this::tellIfTrackingIsLost);
         hypervisor.countSnapshots(1);
     }
 
     @Override
     public VmDescription description() {
-        return description;
+        return frozen.description();
     }
 
     @Override
@@ -79,18 +85,45 @@ final class InMemorySnapshot implements VmSnapshot {
     @Override
     public void committed() {
         end(InMemoryHypervisor.Call.COMMITTED);
+        vm.commit(request, frozen.disks());
     }
 
     @Override
     public void abandoned() {
         end(InMemoryHypervisor.Call.ABANDONED);
+        vm.abandon(frozen.disks());
     }
 
     @Override
     public void close() {
         if (closed.compareAndSet(false, true)) {
             hypervisor.countSnapshots(-1);
+            connection.forget(this);
+            vm.release(frozen.disks());
             hypervisor.tell(InMemoryHypervisor.Call.CLOSE_SNAPSHOT, vm(), null, null);
+        }
+    }
+
+    /** A snapshot that is open when its connection is closed counts as abandoned. */
+    void connectionClosed() {
+        if (outcome.compareAndSet(null, "the end of the connection")) {
+            vm.abandon(frozen.disks());
+        }
+        vm.release(frozen.disks());
+    }
+
+    private void tellIfTrackingIsLost(InMemoryDisk.Frozen disk) {
+        ChangeToken parent = request.parentTokens().get(disk.id());
+        // Behind the end the parent's tokens may be dropped, which is no loss.
+        Changes.Unknown unknown = parent == null || outcome.get() != null ? null : disk.whyUnknown(parent);
+        if (unknown != null) {
+            synchronized (facts) {
+                if (facts.stream()
+                        .noneMatch(fact -> fact.code().equals(DriverFact.TRACKING_LOST)
+                                && disk.id().equals(fact.disk()))) {
+                    facts.add(new DriverFact(DriverFact.TRACKING_LOST, disk.id(), unknown.message()));
+                }
+            }
         }
     }
 
@@ -106,7 +139,7 @@ final class InMemorySnapshot implements VmSnapshot {
     }
 
     private VmId vm() {
-        return description.id();
+        return vm.id();
     }
 
     private void requireOpen() {
@@ -136,7 +169,7 @@ final class InMemorySnapshot implements VmSnapshot {
 
         @Override
         public Optional<ChangeToken> token() {
-            return Optional.empty();
+            return Optional.ofNullable(disk.token());
         }
 
         @Override
@@ -147,13 +180,14 @@ final class InMemorySnapshot implements VmSnapshot {
         @Override
         public ExtentCursor allocated() {
             tell(InMemoryHypervisor.Call.ALLOCATED);
-            return ExtentCursor.of(disk.allocated());
+            return disk.allocated();
         }
 
         @Override
         public Changes changesSince(ChangeToken token) {
             tell(InMemoryHypervisor.Call.CHANGES_SINCE);
-            return new Changes.Unknown("NO_TRACKING", "changes of disks in memory are not tracked");
+            tellIfTrackingIsLost(disk);
+            return disk.changesSince(token);
         }
 
         @Override
