@@ -1,24 +1,37 @@
 package io.genievm.example.cli;
 
 import io.genievm.api.DiskId;
+import io.genievm.api.Extent;
 import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.HypervisorConfig;
 import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.store.BlobStoreConfig;
+import io.genievm.core.AuditMode;
 import io.genievm.core.BackupReport;
 import io.genievm.core.BackupRequest;
 import io.genievm.core.Codec;
 import io.genievm.core.GenieVm;
 import io.genievm.core.Repository;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Set;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /** Backs one VM up. */
 @Command(name = "backup", description = "Back a VM up: make a new restore point.", sortOptions = false)
 final class BackupCommand implements Action {
+    private static final int MISMATCHES_SHOWN = 10;
+
     private final Context context;
+
+    @Spec
+    private CommandSpec spec;
 
     @Option(names = "--host", required = true, paramLabel = "H", description = "Where the VM is.")
     private HypervisorConfig host;
@@ -31,9 +44,23 @@ final class BackupCommand implements Action {
 
     @Option(
             names = "--full",
-            description = "Read everything that is allocated, whatever the hypervisor says has changed."
-                    + " This version always does.")
+            description = "Read everything that is allocated, whatever the hypervisor says has changed. It proves the"
+                    + " disks without an audit.")
     private boolean full;
+
+    @Option(
+            names = "--audit",
+            paramLabel = "HOW",
+            description = "How much of what the hypervisor calls unchanged is read all the same and compared: none,"
+                    + " sample (a share of it; unless said otherwise) or full (all of it).")
+    private @Nullable AuditMode audit;
+
+    @Option(
+            names = "--audit-share",
+            paramLabel = "P",
+            description = "The share of a sample, as a decimal or a fraction: with 1/64, which it is unless said"
+                    + " otherwise, 64 backups in a row compare everything.")
+    private @Nullable AuditShare auditShare;
 
     @Option(names = "--codec", paramLabel = "CODEC", description = "none, lz4, zstd or zstd:N with N from -7 to 22.")
     private Codec codec = Codec.DEFAULT;
@@ -55,18 +82,59 @@ final class BackupCommand implements Action {
 
     @Override
     public Outcome perform() throws InterruptedException {
-        BackupRequest request = BackupRequest.builder(vm)
-                .codec(codec)
-                .excludedDisks(excludedDisks)
-                .allowInconsistent(allowInconsistent)
-                .build();
+        BackupRequest request = request();
         try (GenieVm genie = context.genie().get();
                 Repository repository = genie.openRepository(address);
                 HypervisorConnection connection = genie.connect(host)) {
             BackupReport report = context.console().follow(repository.backup(connection, request));
-            int status = strict && !report.warnings().isEmpty() ? ExitStatus.WARNINGS : ExitStatus.DONE;
-            return new Outcome(status, Json.backup(report), text(report), Text.notes(report.warnings()));
+            List<String> notes = Stream.concat(Text.notes(report.warnings()).stream(), mismatches(report))
+                    .toList();
+            int status = strict && !notes.isEmpty() ? ExitStatus.WARNINGS : ExitStatus.DONE;
+            return new Outcome(status, Json.backup(report), text(report), notes);
         }
+    }
+
+    private BackupRequest request() {
+        BackupRequest.Builder request = BackupRequest.builder(vm)
+                .codec(codec)
+                .excludedDisks(excludedDisks)
+                .allowInconsistent(allowInconsistent)
+                .full(full);
+        if (audit != null) {
+            refuseIf(full, "--full reads everything, so there is nothing to audit: leave --audit or --full out");
+            request.audit(audit);
+        }
+        if (auditShare != null) {
+            refuseIf(full, "--full reads everything, so there is nothing to audit: leave --audit-share or --full out");
+            refuseIf(
+                    audit == AuditMode.NONE || audit == AuditMode.FULL,
+                    "--audit-share is the share of a sample and has no effect with --audit " + Text.word(audit));
+            request.auditShare(auditShare.value());
+        }
+        return request.build();
+    }
+
+    private void refuseIf(boolean wrong, String why) {
+        if (wrong) {
+            throw new ParameterException(spec.commandLine(), why);
+        }
+    }
+
+    /** The first of each disk: a document has them all. */
+    private static Stream<String> mismatches(BackupReport report) {
+        return report.disks().stream().flatMap(disk -> {
+            List<Extent> mismatches = disk.audit().mismatches();
+            Stream<String> first = mismatches.stream()
+                    .limit(MISMATCHES_SHOWN)
+                    .map(extent -> "mismatch: " + disk.id() + ": bytes " + extent.offset() + " to " + (extent.end() - 1)
+                            + " were called unchanged and were not");
+            int rest = mismatches.size() - MISMATCHES_SHOWN;
+            return rest <= 0
+                    ? first
+                    : Stream.concat(
+                            first,
+                            Stream.of("mismatch: " + disk.id() + ": and " + Text.count(rest, "range") + " more"));
+        });
     }
 
     private static String text(BackupReport report) {
@@ -78,6 +146,8 @@ final class BackupCommand implements Action {
                 .figures("READ")
                 .figures("CHANGED")
                 .figures("STORED")
+                .figures("COMPARED")
+                .figures("MISMATCHES")
                 .words("TRUST");
         for (BackupReport.Disk disk : report.disks()) {
             table.row(
@@ -88,7 +158,9 @@ final class BackupCommand implements Action {
                     Units.bytes(disk.readBytes()),
                     Units.bytes(disk.changedBytes()),
                     Units.bytes(disk.storedBytes()),
-                    Text.trust(disk.trust()));
+                    Units.bytes(disk.audit().comparedBytes()),
+                    Integer.toString(disk.audit().mismatches().size()),
+                    Text.word(disk.trust()));
         }
         return table + "point " + report.point() + ", number " + report.sequence() + " of " + report.vm() + ": "
                 + Units.bytes(report.storedBytes()) + " stored in " + Units.seconds(report.elapsed()) + "\n";

@@ -1,6 +1,5 @@
 package io.genievm.example.cli;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import io.genievm.api.ErrorCode;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -33,7 +32,7 @@ final class Cli {
         try {
             Outcome outcome = perform(arguments);
             outcome.notes().forEach(this::complain);
-            return answer(outcome.document(), outcome.text(), outcome.status());
+            return answer(outcome.answer(), outcome.status());
         } catch (Throwable thrown) {
             return fail(thrown);
         }
@@ -52,7 +51,7 @@ final class Cli {
     }
 
     private Outcome perform(String... arguments) throws Exception {
-        CommandLine root = RootCommand.commandLine(new Context(environment.genie(), console, interruption));
+        CommandLine root = RootCommand.commandLine(new Context(environment.genie(), console, interruption, json));
         StringWriter help = new StringWriter();
         root.setOut(new PrintWriter(help));
         ParseResult parsed = root.parseArgs(arguments);
@@ -77,7 +76,8 @@ final class Cli {
             tell(thrown);
         }
         return answer(
-                Json.error(failure), "", signal == 0 ? ExitStatus.of(failure.code()) : ExitStatus.ofSignal(signal));
+                Answer.of(Json.error(failure), ""),
+                signal == 0 ? ExitStatus.of(failure.code()) : ExitStatus.ofSignal(signal));
     }
 
     /** Tells a person what went wrong, and where in the program only if that was asked for. */
@@ -92,7 +92,8 @@ final class Cli {
 
     private void end(int status) {
         try {
-            answer(Json.error(new Failure(ErrorCode.CANCELLED, null, "interrupted", List.of())), "", status);
+            Failure failure = new Failure(ErrorCode.CANCELLED, null, "interrupted", List.of());
+            answer(Answer.of(Json.error(failure), ""), status);
         } finally {
             environment.halt().accept(status);
         }
@@ -103,10 +104,9 @@ final class Cli {
     }
 
     /** Prints the one answer; whoever comes second is not heard. Gives the exit status. */
-    private int answer(JsonNode document, String text, int status) {
-        String answer = json ? document + "\n" : text;
-        if (!answer.isEmpty() && answered.compareAndSet(false, true)) {
-            environment.output().print(answer);
+    private int answer(Answer answer, int status) {
+        if (answered.compareAndSet(false, true)) {
+            answer.print(json, environment.output());
             // Flushes as well.
             if (environment.output().checkError()) {
                 complain("can not write to standard output");

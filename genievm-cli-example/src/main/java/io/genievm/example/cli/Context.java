@@ -9,5 +9,6 @@ import java.util.function.Supplier;
  * @param genie opens the SDK
  * @param console shows progress while a task runs
  * @param interruption what a signal does
+ * @param json whether the answer will be printed as a document; only for those that make it while they work
  */
-record Context(Supplier<GenieVm> genie, Console console, Interruption interruption) {}
+record Context(Supplier<GenieVm> genie, Console console, Interruption interruption, boolean json) {}

@@ -1,24 +1,29 @@
 package io.genievm.example.cli;
 
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.genievm.api.Extent;
 import io.genievm.api.RepositoryId;
+import io.genievm.api.SessionId;
 import io.genievm.api.Warning;
 import io.genievm.api.hypervisor.DriverFact;
+import io.genievm.api.hypervisor.ExtentCursor;
 import io.genievm.api.hypervisor.VmDescription;
 import io.genievm.core.BackupReport;
 import io.genievm.core.Damage;
+import io.genievm.core.PointDiff;
 import io.genievm.core.RestorePoint;
 import io.genievm.core.RestoreReport;
-import io.genievm.core.Trust;
 import io.genievm.core.VerifyReport;
+import java.io.IOException;
+import java.io.OutputStream;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.List;
-import java.util.Locale;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -81,6 +86,7 @@ final class Json {
 
     static JsonNode restore(RestoreReport report) {
         ObjectNode document = object().put("point", report.point().value());
+        document.set("disks", array(report.disks(), Json::disk));
         document.set("files", array(report.files(), file -> NODES.textNode(file.toString())));
         document.put("vm", text(report.vm())).put("writtenBytes", report.writtenBytes());
         document.set("warnings", array(report.warnings(), Json::warning));
@@ -88,10 +94,53 @@ final class Json {
     }
 
     static JsonNode verify(VerifyReport report) {
-        ObjectNode document = object().put("ok", report.isOk()).put("checkedBytes", report.checkedBytes());
+        ObjectNode document = object().put("ok", report.isOk())
+                .put("checkedBytes", report.checkedBytes())
+                .put("unneededBytes", report.unneededBytes());
+        document.set("points", array(report.points(), Json::point));
         document.set("damage", array(report.damage(), Json::damage));
         document.set("warnings", array(report.warnings(), Json::warning));
         return document.put("seconds", seconds(report.elapsed()));
+    }
+
+    static JsonNode deleted(SessionId point) {
+        return object().put("deleted", point.value());
+    }
+
+    /**
+     * Writes the document, which may be too large to be held, as the cursors move. Flushes the stream and leaves it open.
+     *
+     * @param check is called before each range, to throw when it is not wanted any more
+     */
+    static void diff(PointDiff diff, OutputStream stream, Runnable check) throws IOException {
+        try (JsonGenerator document =
+                new JsonFactory().createGenerator(stream).disable(JsonGenerator.Feature.AUTO_CLOSE_TARGET)) {
+            document.writeStartObject();
+            document.writeStringField("from", diff.from().value());
+            document.writeStringField("to", diff.to().value());
+            document.writeArrayFieldStart("disks");
+            for (PointDiff.Disk disk : diff.disks()) {
+                document.writeStartObject();
+                document.writeStringField("id", disk.id().value());
+                document.writeObjectField("fromCapacity", disk.fromCapacity());
+                document.writeObjectField("toCapacity", disk.toCapacity());
+                document.writeArrayFieldStart("extents");
+                try (ExtentCursor extents = disk.extents()) {
+                    while (extents.next()) {
+                        check.run();
+                        document.writeStartObject();
+                        document.writeNumberField("offset", extents.offset());
+                        document.writeNumberField("length", extents.length());
+                        document.writeEndObject();
+                    }
+                }
+                document.writeEndArray();
+                document.writeEndObject();
+            }
+            document.writeEndArray();
+            document.writeEndObject();
+            document.writeRaw('\n');
+        }
     }
 
     static JsonNode demo(List<Demo.Step> steps, @Nullable String directory) {
@@ -121,13 +170,17 @@ final class Json {
                 .put("sequence", point.sequence())
                 .put("parent", text(point.parent()))
                 .put("created", point.created().toString());
-        return node.set(
-                "disks",
-                array(
-                        point.disks(),
-                        disk -> object().put("id", disk.id().value())
-                                .put("capacity", disk.capacity())
-                                .put("trust", trust(disk.trust()))));
+        return node.set("disks", array(point.disks(), Json::disk));
+    }
+
+    private static ObjectNode disk(RestorePoint.Disk disk) {
+        return object().put("id", disk.id().value())
+                .put("capacity", disk.capacity())
+                .put("plan", disk.plan().name())
+                .put("reason", disk.reason())
+                .put("trust", Text.word(disk.trust()))
+                .put("coveredShare", disk.coveredShare())
+                .put("provenPoint", text(disk.provenPoint()));
     }
 
     private static ObjectNode backedUp(BackupReport.Disk disk) {
@@ -138,9 +191,10 @@ final class Json {
                 .put("readBytes", disk.readBytes())
                 .put("changedBytes", disk.changedBytes())
                 .put("storedBytes", disk.storedBytes())
-                .put("trust", trust(disk.trust()));
+                .put("trust", Text.word(disk.trust()));
         ObjectNode audit = object().put("share", disk.audit().share())
-                .put("comparedBytes", disk.audit().comparedBytes());
+                .put("comparedBytes", disk.audit().comparedBytes())
+                .put("readBytes", disk.audit().readBytes());
         audit.set("mismatches", array(disk.audit().mismatches(), Json::extent));
         return node.set("audit", audit);
     }
@@ -162,11 +216,6 @@ final class Json {
 
     private static ObjectNode extent(Extent extent) {
         return object().put("offset", extent.offset()).put("length", extent.length());
-    }
-
-    /** As the format writes it: {@code proven}, {@code sampled}, {@code suspect}. */
-    private static String trust(Trust trust) {
-        return trust.name().toLowerCase(Locale.ROOT);
     }
 
     private static double seconds(Duration duration) {

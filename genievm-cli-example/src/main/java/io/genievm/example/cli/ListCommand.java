@@ -9,7 +9,6 @@ import io.genievm.core.GenieVm;
 import io.genievm.core.Repository;
 import io.genievm.core.RestorePoint;
 import io.genievm.core.RestorePointList;
-import io.genievm.core.Trust;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -17,6 +16,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -92,17 +92,22 @@ final class ListCommand implements Action {
                     Units.bytes(point.disks().stream()
                             .mapToLong(RestorePoint.Disk::capacity)
                             .sum()),
-                    leastTrusted(point));
+                    trust(point));
         }
         return table.toString();
     }
 
-    /** A point is proven as far as the least proven of its disks. */
-    private static String leastTrusted(RestorePoint point) {
-        return point.disks().stream()
-                .map(RestorePoint.Disk::trust)
-                .max(Comparator.<Trust>naturalOrder())
-                .map(Text::trust)
-                .orElse("-");
+    /** One word where it is that of all disks. */
+    static String trust(RestorePoint point) {
+        List<String> different =
+                point.disks().stream().map(Text::trust).distinct().toList();
+        return switch (different.size()) {
+            case 0 -> "-";
+            case 1 -> different.get(0);
+            default ->
+                point.disks().stream()
+                        .map(disk -> disk.id() + " " + Text.trust(disk))
+                        .collect(Collectors.joining(", "));
+        };
     }
 }

@@ -7,11 +7,14 @@ import java.util.List;
  * What a command has to say at its end.
  *
  * @param status the exit status
- * @param document for programs: the one document on standard output
- * @param text for people: what standard output shows instead, lines that end in line feeds
- * @param notes for both: lines for standard error
+ * @param answer for standard output
+ * @param notes for people and programs alike: lines for standard error
  */
-record Outcome(int status, JsonNode document, String text, List<String> notes) {
+record Outcome(int status, Answer answer, List<String> notes) {
+    Outcome(int status, JsonNode document, String text, List<String> notes) {
+        this(status, Answer.of(document, text), notes);
+    }
+
     static Outcome done(JsonNode document, String text) {
         return new Outcome(ExitStatus.DONE, document, text, List.of());
     }

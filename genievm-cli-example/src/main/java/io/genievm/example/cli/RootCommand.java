@@ -5,9 +5,12 @@ import io.genievm.api.GenieVmException;
 import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.HypervisorConfig;
 import io.genievm.api.store.BlobStoreConfig;
+import io.genievm.core.AuditMode;
 import io.genievm.core.Codec;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help;
@@ -70,6 +73,8 @@ final class RootCommand {
                 .addSubcommand(new ListCommand(context))
                 .addSubcommand(new RestoreCommand(context))
                 .addSubcommand(new VerifyCommand(context))
+                .addSubcommand(new DiffCommand(context))
+                .addSubcommand(new DeleteCommand(context))
                 .addSubcommand(new DemoCommand(context))
                 .registerConverter(BlobStoreConfig.class, checked(BlobStoreConfig::of))
                 .registerConverter(HypervisorConfig.class, checked(HypervisorConfig::of))
@@ -77,6 +82,8 @@ final class RootCommand {
                 .registerConverter(DiskId.class, checked(DiskId::new))
                 .registerConverter(Codec.class, checked(Codec::parse))
                 .registerConverter(PointPrefix.class, PointPrefix::new)
+                .registerConverter(AuditShare.class, AuditShare::parse)
+                .registerConverter(AuditMode.class, RootCommand::auditMode)
                 .registerConverter(Path.class, checked(RootCommand::folder))
                 // A VM may be called @web.
                 .setExpandAtFiles(false)
@@ -91,6 +98,14 @@ final class RootCommand {
                 throw new TypeConversionException(e.getMessage());
             }
         };
+    }
+
+    private static AuditMode auditMode(String text) {
+        return Arrays.stream(AuditMode.values())
+                .filter(mode -> text.equals(Text.word(mode)))
+                .findFirst()
+                .orElseThrow(() -> new TypeConversionException("no audit '" + text + "': allowed are "
+                        + Arrays.stream(AuditMode.values()).map(Text::word).collect(Collectors.joining(", "))));
     }
 
     private static Path folder(String text) {

@@ -3,6 +3,7 @@ package io.genievm.example.cli;
 import io.genievm.api.Extent;
 import io.genievm.api.Warning;
 import io.genievm.core.Damage;
+import io.genievm.core.RestorePoint;
 import io.genievm.core.Trust;
 import java.util.List;
 import java.util.Locale;
@@ -35,8 +36,22 @@ final class Text {
                 .toList();
     }
 
-    static String trust(Trust trust) {
-        return trust.name().toLowerCase(Locale.ROOT);
+    /** As people and documents write a constant: {@code proven} for {@link Trust#PROVEN}. */
+    static String word(Enum<?> constant) {
+        return constant.name().toLowerCase(Locale.ROOT);
+    }
+
+    /** With the share that has been compared since it was proven, where it is not. Rounded down: 100 % is all of it. */
+    static String trust(RestorePoint.Disk disk) {
+        if (disk.trust() != Trust.SAMPLED) {
+            return word(disk.trust());
+        }
+        int percent = (int) Math.floor(disk.coveredShare() * 100);
+        return word(disk.trust()) + (percent == 0 && disk.coveredShare() > 0 ? " <1 %" : " " + percent + " %");
+    }
+
+    static String times(int number) {
+        return number == 1 ? "once" : number + " times";
     }
 
     static String count(long number, String one) {

@@ -4,8 +4,11 @@ import io.genievm.api.SessionId;
 import io.genievm.api.store.BlobStoreConfig;
 import io.genievm.core.GenieVm;
 import io.genievm.core.Repository;
+import io.genievm.core.Trust;
 import io.genievm.core.VerifyReport;
 import io.genievm.core.VerifyRequest;
+import java.util.Arrays;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -54,12 +57,27 @@ final class VerifyCommand implements Action {
     private static String text(VerifyReport report) {
         StringBuilder text = new StringBuilder();
         report.damage().forEach(damage -> text.append(Text.line(damage)).append('\n'));
-        return text.append(
+        text.append(
                         report.isOk()
                                 ? "no damage"
                                 : "DAMAGED, " + Text.count(report.damage().size(), "finding"))
                 .append(": " + Units.bytes(report.checkedBytes()) + " checked in " + Units.seconds(report.elapsed())
                         + "\n")
-                .toString();
+                .append("trust of the disks of " + Text.count(report.points().size(), "point") + ": "
+                        + Arrays.stream(Trust.values())
+                                .map(trust -> count(report, trust) + " " + Text.word(trust))
+                                .collect(Collectors.joining(", "))
+                        + "\n");
+        if (report.unneededBytes() != null) {
+            text.append("unneeded: " + Units.bytes(report.unneededBytes()) + " that no point needs\n");
+        }
+        return text.toString();
+    }
+
+    private static long count(VerifyReport report, Trust trust) {
+        return report.points().stream()
+                .flatMap(checked -> checked.disks().stream())
+                .filter(disk -> disk.trust() == trust)
+                .count();
     }
 }

@@ -23,6 +23,9 @@ import io.genievm.core.RestorePoint;
 import io.genievm.core.RestoreReport;
 import io.genievm.core.Trust;
 import io.genievm.core.VerifyReport;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -53,6 +56,20 @@ class JsonTest {
     private static final String DAMAGE_WITHOUT_DATA_JSON = """
             {"object": "repository.json", "message": "is missing", "points": [], "disk": null, "offset": null,
              "length": null}
+            """;
+
+    private static final RestorePoint.Disk SUSPECT_DISK =
+            new RestorePoint.Disk(ROOT, 1000, DiskPlan.CHANGED, null, Trust.SUSPECT, 0.25, PARENT);
+    private static final RestorePoint.Disk UNPROVEN_DISK =
+            new RestorePoint.Disk(ROOT, 1000, DiskPlan.SCAN, "RESIZED", Trust.SAMPLED, 0, null);
+
+    private static final String SUSPECT_DISK_JSON = """
+            {"id": "root.raw", "capacity": 1000, "plan": "CHANGED", "reason": null, "trust": "suspect",
+             "coveredShare": 0.25, "provenPoint": "ffffffffffffffffffffffffffffffff"}
+            """;
+    private static final String UNPROVEN_DISK_JSON = """
+            {"id": "root.raw", "capacity": 1000, "plan": "SCAN", "reason": "RESIZED", "trust": "sampled",
+             "coveredShare": 0.0, "provenPoint": null}
             """;
 
     @Test
@@ -108,7 +125,7 @@ class JsonTest {
                  "parent": "ffffffffffffffffffffffffffffffff",
                  "disks": [{"id": "root.raw", "capacity": 1000, "plan": "CHANGED", "reason": null, "readBytes": 900,
                             "changedBytes": 800, "storedBytes": 700, "trust": "sampled",
-                            "audit": {"share": 0.015625, "comparedBytes": 16, "mismatches": [{"offset": 0, "length": 8}]}}],
+                            "audit": {"share": 0.015625, "comparedBytes": 16, "readBytes": 12, "mismatches": [{"offset": 0, "length": 8}]}}],
                  "storedBytes": 12345,
                  "warnings": [{"code": "SOURCE_CHANGED", "disk": "root.raw", "message": "it changed"}],
                  "seconds": 1.25}
@@ -125,7 +142,7 @@ class JsonTest {
         assertThat(document.get("parent").isNull()).isTrue();
         assertThat(document.at("/disks/0/reason").textValue()).isEqualTo("FIRST");
         assertDocument(document.at("/disks/0/audit"), """
-                {"share": 0.0, "comparedBytes": 0, "mismatches": []}
+                {"share": 0.0, "comparedBytes": 0, "readBytes": 0, "mismatches": []}
                 """);
     }
 
@@ -139,37 +156,98 @@ class JsonTest {
                 null,
                 Instant.parse("2026-11-21T08:40:00Z"),
                 "images",
-                List.of(new RestorePoint.Disk(ROOT, 1000, DiskPlan.CHANGED, null, Trust.SUSPECT, 0.25, PARENT)),
+                List.of(SUSPECT_DISK),
                 List.of());
 
-        assertDocument(
-                Json.points(List.of(point), List.of(DAMAGE_WITHOUT_DATA)), """
+        assertDocument(Json.points(List.of(point), List.of(DAMAGE_WITHOUT_DATA)), """
                 {"points": [{"id": "0123456789abcdef0123456789abcdef", "vm": "web", "sequence": 1, "parent": null,
                              "created": "2026-11-21T08:40:00Z",
-                             "disks": [{"id": "root.raw", "capacity": 1000, "trust": "suspect"}]}],
+                             "disks": [%s]}],
                  "unreadable": [%s]}
-                """.formatted(DAMAGE_WITHOUT_DATA_JSON));
+                """.formatted(
+                        SUSPECT_DISK_JSON, DAMAGE_WITHOUT_DATA_JSON));
     }
 
     @Test
     void restore() {
         assertDocument(
                 Json.restore(new RestoreReport(
-                        POINT, List.of(), List.of(Path.of("/srv/größe/root.raw")), null, 4096, List.of(), ELAPSED)),
+                        POINT,
+                        List.of(SUSPECT_DISK),
+                        List.of(Path.of("/srv/größe/root.raw")),
+                        null,
+                        4096,
+                        List.of(),
+                        ELAPSED)),
                 """
-                {"point": "0123456789abcdef0123456789abcdef", "files": ["/srv/größe/root.raw"], "vm": null,
-                 "writtenBytes": 4096, "warnings": [], "seconds": 1.25}
-                """);
+                {"point": "0123456789abcdef0123456789abcdef", "disks": [%s], "files": ["/srv/größe/root.raw"],
+                 "vm": null, "writtenBytes": 4096, "warnings": [], "seconds": 1.25}
+                """.formatted(SUSPECT_DISK_JSON));
     }
 
     @Test
     void verify() {
+        RestorePoint point = new RestorePoint(
+                POINT,
+                WEB,
+                "Web",
+                7,
+                PARENT,
+                Instant.parse("2026-11-21T08:40:00Z"),
+                "images",
+                List.of(UNPROVEN_DISK),
+                List.of());
+
         assertDocument(
-                Json.verify(
-                        new VerifyReport(999, 5L, List.of(), List.of(DAMAGE, DAMAGE_WITHOUT_DATA), List.of(), ELAPSED)),
+                Json.verify(new VerifyReport(
+                        999, 5L, List.of(point), List.of(DAMAGE, DAMAGE_WITHOUT_DATA), List.of(), ELAPSED)),
                 """
-                {"ok": false, "checkedBytes": 999, "damage": [%s, %s], "warnings": [], "seconds": 1.25}
-                """.formatted(DAMAGE_JSON, DAMAGE_WITHOUT_DATA_JSON));
+                {"ok": false, "checkedBytes": 999, "unneededBytes": 5,
+                 "points": [{"id": "0123456789abcdef0123456789abcdef", "vm": "web", "sequence": 7,
+                             "parent": "ffffffffffffffffffffffffffffffff", "created": "2026-11-21T08:40:00Z",
+                             "disks": [%s]}],
+                 "damage": [%s, %s], "warnings": [], "seconds": 1.25}
+                """.formatted(UNPROVEN_DISK_JSON, DAMAGE_JSON, DAMAGE_WITHOUT_DATA_JSON));
+    }
+
+    @Test
+    void verifyOfOnePointDoesNotKnowWhatOthersNeed() {
+        JsonNode document = Json.verify(new VerifyReport(999, null, List.of(), List.of(), List.of(), Duration.ZERO));
+
+        assertThat(document.get("unneededBytes").isNull()).isTrue();
+    }
+
+    @Test
+    void delete() {
+        assertDocument(Json.deleted(POINT), """
+                {"deleted": "0123456789abcdef0123456789abcdef"}
+                """);
+    }
+
+    @Test
+    void diff() throws IOException {
+        ByteArrayOutputStream stream = new ByteArrayOutputStream();
+
+        Json.diff(
+                new SampleDiff(
+                        PARENT,
+                        POINT,
+                        new SampleDiff.Disk("new.raw", null, 5L, new Extent(0, 5)),
+                        new SampleDiff.Disk("old.raw", 0L, null),
+                        new SampleDiff.Disk(
+                                "root.raw", 8L << 40, 4L << 40, new Extent(0, 65536), new Extent(1, 4L << 40))),
+                stream,
+                () -> {});
+
+        assertThat(stream.toString(StandardCharsets.UTF_8)).endsWith("}\n").containsOnlyOnce("\n");
+        assertDocument(new ObjectMapper().readTree(stream.toByteArray()), """
+                {"from": "ffffffffffffffffffffffffffffffff", "to": "0123456789abcdef0123456789abcdef",
+                 "disks": [{"id": "new.raw", "fromCapacity": null, "toCapacity": 5,
+                            "extents": [{"offset": 0, "length": 5}]},
+                           {"id": "old.raw", "fromCapacity": 0, "toCapacity": null, "extents": []},
+                           {"id": "root.raw", "fromCapacity": 8796093022208, "toCapacity": 4398046511104,
+                            "extents": [{"offset": 0, "length": 65536}, {"offset": 1, "length": 4398046511104}]}]}
+                """);
     }
 
     @Test

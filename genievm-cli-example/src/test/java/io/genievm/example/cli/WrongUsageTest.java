@@ -33,7 +33,29 @@ class WrongUsageTest {
                 Arguments.of(BACKUP + " --codec zstd:23", "-7 to 22"),
                 Arguments.of(BACKUP + " --codec zstd:0", "-7 to 22"),
                 Arguments.of(BACKUP + " --exclude-disk ..", "disk id"),
-                Arguments.of(BACKUP + " --audit full", "'--audit'"),
+                Arguments.of(BACKUP + " --audit half", "none, sample, full"),
+                Arguments.of(BACKUP + " --audit FULL", "none, sample, full"),
+                Arguments.of(BACKUP + " --audit", "'--audit'"),
+                Arguments.of(BACKUP + " --audit-share 0", "0.000001 to 1"),
+                Arguments.of(BACKUP + " --audit-share 0.0000009", "0.000001 to 1"),
+                Arguments.of(BACKUP + " --audit-share 1.01", "0.000001 to 1"),
+                Arguments.of(BACKUP + " --audit-share 2/1", "0.000001 to 1"),
+                Arguments.of(BACKUP + " --audit-share 1/1000001", "1/64"),
+                Arguments.of(BACKUP + " --audit-share 1/0", "1/64"),
+                Arguments.of(BACKUP + " --audit-share 1/-64", "1/64"),
+                Arguments.of(BACKUP + " --audit-share=-0.5", "1/64"),
+                Arguments.of(BACKUP + " --audit-share 5%", "'5%'"),
+                Arguments.of(BACKUP + " --audit-share 0,05", "'0,05'"),
+                Arguments.of(BACKUP + " --audit-share 1e-3", "'1e-3'"),
+                Arguments.of(BACKUP + " --audit-share NaN", "'NaN'"),
+                Arguments.of(BACKUP + " --audit-share 0.5/2", "'0.5/2'"),
+                Arguments.of(BACKUP + " --audit-share=", "1/64"),
+                Arguments.of(BACKUP + " --audit none --audit-share 0.1", "no effect with --audit none"),
+                Arguments.of(BACKUP + " --audit full --audit-share 0.1", "no effect with --audit full"),
+                Arguments.of(BACKUP + " --full --audit sample", "--full reads everything"),
+                Arguments.of(BACKUP + " --full --audit full", "--full reads everything"),
+                Arguments.of(BACKUP + " --audit none --full", "--full reads everything"),
+                Arguments.of(BACKUP + " --full --audit-share 0.1", "--full reads everything"),
                 Arguments.of(BACKUP + " --stric", "'--stric'"),
                 Arguments.of(BACKUP + " --strict=maybe", "'--strict'"),
                 Arguments.of(RESTORE, "--to=DIR"),
@@ -45,7 +67,19 @@ class WrongUsageTest {
                 Arguments.of(RESTORE + " --to a --point " + "0".repeat(33), "hexadecimal"),
                 Arguments.of(RESTORE + " --to a --point newest", "hexadecimal"),
                 Arguments.of("verify --repo y --point latest", "hexadecimal"),
-                Arguments.of("diff --repo y", "'diff'"));
+                Arguments.of("diff --repo y", "'--point=ID'"),
+                Arguments.of("diff --repo y --point 01234567", "twice"),
+                Arguments.of("diff --repo y --point 01234567 --point 89abcdef --point 00000000", "3 times"),
+                Arguments.of("diff --repo y --point 01234567 89abcdef", "'89abcdef'"),
+                Arguments.of("diff --repo y --point 01234567 --point latest", "hexadecimal"),
+                Arguments.of("diff --point 01234567 --point 89abcdef", "'--repo=URL'"),
+                Arguments.of("delete --repo y", "'--point=ID'"),
+                Arguments.of("delete --point 01234567", "'--repo=URL'"),
+                Arguments.of("delete --repo y --point 0123456", "8 or more"),
+                Arguments.of("delete --repo y --point latest", "hexadecimal"),
+                Arguments.of("delete --repo y --point 01234567 --point 89abcdef", "'--point'"),
+                Arguments.of("delete --repo y --point 01234567,89abcdef", "hexadecimal"),
+                Arguments.of("gc --repo y", "'gc'"));
     }
 
     @ParameterizedTest
@@ -72,7 +106,8 @@ class WrongUsageTest {
 
     @Test
     void helpIsNoFailure() {
-        for (String command : List.of("", "init ", "vms ", "backup ", "list ", "restore ", "verify ", "demo ")) {
+        for (String command :
+                List.of("", "init ", "vms ", "backup ", "list ", "restore ", "verify ", "diff ", "delete ", "demo ")) {
             Run run = Run.of(words(command + "--help")).succeeds();
 
             assertThat(run.output()).startsWith("Usage: genievm " + command).contains("--json");
