@@ -119,7 +119,7 @@ class WholeMapTest {
             planned.set(0, chunks);
             byte[] ids = new byte[RUN * IdHasher.ID_BYTES];
             try (WriterSession session = WriterSession.open(access, VM, 16 << 20, () -> {})) {
-                MapWriter map = new MapWriter(planned, session::storePage, (number, page) -> {});
+                MapWriter map = new MapWriter(planned, null, session::storePage, (number, page) -> {});
                 // Two places at a time, as workers do.
                 long half = chunks / 2 / RUN * RUN;
                 for (long done = 0; done < chunks - half; done += RUN) {

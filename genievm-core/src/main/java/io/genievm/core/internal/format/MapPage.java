@@ -32,6 +32,15 @@ public final class MapPage {
         return height;
     }
 
+    /** How many chunks lie below a page of a level. */
+    public static long chunks(int level) {
+        long chunks = FAN_OUT;
+        for (int i = 0; i < level; i++) {
+            chunks *= FAN_OUT;
+        }
+        return chunks;
+    }
+
     /** The page's level; 0 holds ids of chunks. */
     public int level() {
         return level;

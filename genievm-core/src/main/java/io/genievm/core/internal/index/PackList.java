@@ -84,6 +84,11 @@ public final class PackList {
         return (pack & MISSING) != 0;
     }
 
+    /** Whether some index table names a pack that is not there, has another length, or is condemned. */
+    public boolean isAnyMissing() {
+        return !missingNames.isEmpty();
+    }
+
     /** The number for a pack that some index table names and that is not there, or has another length. */
     int missing(PackName name) {
         Integer number = missing.get(name);

@@ -77,27 +77,32 @@ public final class MapReader implements AutoCloseable {
         }
     }
 
-    /** The page of a number at the lowest level, or {@code null} if it is empty. */
-    public @Nullable MapPage leaf(byte @Nullable [] root, long chunks, long number) {
-        if (root == null || number * MapPage.FAN_OUT >= chunks) {
+    /** The page of a number at a level, which the caller does not change, or {@code null} if it is empty. */
+    public @Nullable MapPage page(byte @Nullable [] root, long chunks, int level, long number) {
+        int height = MapPage.height(chunks);
+        if (root == null || level >= height) {
             return null;
         }
         byte[] ids = root;
         int idOffset = 0;
-        for (int level = MapPage.height(chunks) - 1; ; level--) {
-            if (IdHasher.isNull(ids, idOffset)) {
-                return null;
-            }
-            MapPage page = page(ids, idOffset, level);
-            if (level == 0) {
-                return page;
-            }
+        for (int above = height - 1; ; above--) {
             long below = number;
-            for (int i = 1; i < level; i++) {
+            for (int i = level; i < above; i++) {
                 below /= MapPage.FAN_OUT;
             }
+            if (above == height - 1 && below > 0 || IdHasher.isNull(ids, idOffset)) {
+                return null;
+            }
+            MapPage page = page(ids, idOffset, above);
+            if (above == level) {
+                return page;
+            }
+            long entry = number;
+            for (int i = level + 1; i < above; i++) {
+                entry /= MapPage.FAN_OUT;
+            }
             ids = page.ids();
-            idOffset = MapPage.offset((int) (below % MapPage.FAN_OUT));
+            idOffset = MapPage.offset((int) (entry % MapPage.FAN_OUT));
         }
     }
 

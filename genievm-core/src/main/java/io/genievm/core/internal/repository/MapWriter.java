@@ -4,6 +4,8 @@ import io.genievm.core.internal.format.IdHasher;
 import io.genievm.core.internal.format.MapPage;
 import io.genievm.core.internal.plan.ChunkBitmap;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -11,21 +13,35 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Builds the chunk map of one disk while its chunks come in any order. Pages of the lowest level are stored as soon as
- * all their planned chunks are known, so that only few of them are in memory; the levels above are kept until the end (2
- * MiB for a full disk of 4 TiB). Safe for use by several threads.
+ * Builds the chunk map of one disk while its chunks come in any order, from nothing or from the parent's. Pages of the
+ * lowest level are stored as soon as all their planned chunks are known, so that only few of them are in memory; the levels
+ * above are kept until the end (2 MiB for a full disk of 4 TiB). Safe for use by several threads.
  */
 public final class MapWriter {
+    private static final MapPage EMPTY = new MapPage(0);
+
     private final long chunks;
     private final ChunkBitmap planned;
+    private final @Nullable Base base;
     private final PageSink sink;
     private final LeafListener leaves;
     private final IdHasher hasher = new IdHasher();
     private final byte[] encoded = new byte[MapPage.MAX_BYTES];
     private final byte[] pageId = new byte[IdHasher.ID_BYTES];
     private final Map<Long, OpenLeaf> open = new HashMap<>();
+    private final BitSet done = new BitSet();
     private final List<TreeMap<Long, MapPage>> upper = new ArrayList<>();
     private long known;
+
+    /**
+     * What a map goes on from.
+     *
+     * @param parent the parent's map of a disk with the same number of chunks; those pages of it that are needed are known
+     *     to be readable
+     * @param replaced the chunks that are not taken over: planned ones, and those that are zero now
+     * @param everyPage whether every page is stored anew unless it is found, instead of being relied on with all below it
+     */
+    public record Base(ParentMaps.Disk parent, ChunkBitmap replaced, boolean everyPage) {}
 
     /** Stores pages. */
     @FunctionalInterface
@@ -34,17 +50,25 @@ public final class MapWriter {
         void store(byte[] pageId, byte[] bytes, int length);
     }
 
-    /** Sees every page of the lowest level that is not empty, once. */
+    /** Sees every page of the lowest level that may differ from the parent's, once. */
     @FunctionalInterface
     public interface LeafListener {
-        /** Sees the page of a number; it may not keep it. */
+        /** Sees the page of a number, possibly an empty one; it may not keep it. */
         void leaf(long number, MapPage page);
     }
 
-    /** Makes a writer for a disk of which some chunks are planned to be read, the others being zero. */
-    public MapWriter(ChunkBitmap planned, PageSink sink, LeafListener leaves) {
+    /**
+     * Makes a writer.
+     *
+     * @param planned the chunks that will be set
+     * @param base what all others are taken from, but for those replaced; {@code null} where they are zero
+     * @param sink where pages go
+     * @param leaves sees pages
+     */
+    public MapWriter(ChunkBitmap planned, @Nullable Base base, PageSink sink, LeafListener leaves) {
         this.chunks = planned.chunks();
         this.planned = planned;
+        this.base = base;
         this.sink = sink;
         this.leaves = leaves;
     }
@@ -55,7 +79,7 @@ public final class MapWriter {
         OpenLeaf leaf = open.get(number);
         if (leaf == null) {
             long start = number * MapPage.FAN_OUT;
-            leaf = new OpenLeaf(planned.count(start, Math.min(start + MapPage.FAN_OUT, chunks)));
+            leaf = new OpenLeaf(leaf(number), planned.count(start, Math.min(start + MapPage.FAN_OUT, chunks)));
             open.put(number, leaf);
         }
         int entry = (int) (first % MapPage.FAN_OUT);
@@ -64,15 +88,13 @@ public final class MapWriter {
         known += count;
         if (leaf.missing == 0) {
             open.remove(number);
-            if (store(number, leaf.page)) {
-                leaves.leaf(number, leaf.page);
-            }
+            complete(number, leaf.page);
         }
     }
 
     /** Ends the map and gives the id of its root, or {@code null} when all chunks are zero. */
     public synchronized byte @Nullable [] finish() {
-        long expected = planned.count(0, chunks);
+        long expected = planned.count();
         if (known != expected || !open.isEmpty()) {
             // A chunk left out would be restored as zeroes.
             throw new IllegalStateException(known + " of " + expected + " planned chunks were read");
@@ -81,43 +103,115 @@ public final class MapWriter {
         if (height == 0) {
             return null;
         }
+        completeUnplanned();
         for (int level = 1; level < height; level++) {
-            while (upper.size() < level) {
-                upper.add(new TreeMap<>());
-            }
-            upper.get(level - 1).forEach(this::store);
+            pagesAt(level).forEach(this::store);
         }
-        MapPage root = upper.size() < height ? null : upper.get(height - 1).get(0L);
+        MapPage root = pagesAt(height).get(0L);
         if (root == null) {
-            return null;
+            return base == null ? null : base.parent.manifest().root();
         }
-        byte[] id = new byte[IdHasher.ID_BYTES];
-        System.arraycopy(root.ids(), 0, id, 0, id.length);
-        return id;
+        byte[] id = Arrays.copyOf(root.ids(), IdHasher.ID_BYTES);
+        return IdHasher.isNull(id, 0) ? null : id;
     }
 
-    /** Stores a page and notes its id one level up; false for a page of nulls. */
-    private boolean store(long number, MapPage page) {
-        int length = page.encode(encoded);
-        if (length == 0) {
-            return false;
+    /** Ends pages without a planned chunk: empty ones, and those of the parent of which chunks are zero now. */
+    private void completeUnplanned() {
+        int count = (int) ((chunks + MapPage.FAN_OUT - 1) / MapPage.FAN_OUT);
+        for (int number = done.nextClearBit(0); number < count; number = done.nextClearBit(number + 1)) {
+            if (base == null) {
+                leaves.leaf(number, EMPTY);
+            } else if (base.everyPage || countReplaced(base, 0, number) > 0) {
+                complete(number, leaf(number));
+            }
         }
-        hasher.page(encoded, 0, length, pageId, 0);
-        sink.store(pageId, encoded, length);
+    }
+
+    private void complete(long number, MapPage page) {
+        done.set((int) number);
+        store(number, page);
+        leaves.leaf(number, page);
+    }
+
+    /** A page of the lowest level with all that is known of it at the beginning. */
+    private MapPage leaf(long number) {
+        MapPage page = page(0, number);
+        if (base != null) {
+            long start = number * MapPage.FAN_OUT;
+            long end = Math.min(start + MapPage.FAN_OUT, chunks);
+            for (long chunk = base.replaced.nextSet(start); chunk >= 0 && chunk < end; ) {
+                long behind = base.replaced.nextClear(chunk, end);
+                Arrays.fill(
+                        page.ids(),
+                        MapPage.offset((int) (chunk - start)),
+                        MapPage.offset((int) (behind - start)),
+                        (byte) 0);
+                chunk = base.replaced.nextSet(behind);
+            }
+        }
+        return page;
+    }
+
+    /** A copy of the parent's page, or an empty one where nothing of it is taken over. */
+    private MapPage page(int level, long number) {
+        MapPage page = new MapPage(level);
+        if (base != null
+                && level < MapPage.height(chunks)
+                && countReplaced(base, level, number) < span(level, number)) {
+            MapPage old = base.parent.page(level, number);
+            if (old != null) {
+                System.arraycopy(old.ids(), 0, page.ids(), 0, page.ids().length);
+            }
+        }
+        return page;
+    }
+
+    private long countReplaced(Base of, int level, long number) {
+        long first = number * MapPage.chunks(level);
+        return of.replaced.count(first, first + span(level, number));
+    }
+
+    /** How many chunks of the disk lie below a page. */
+    private long span(int level, long number) {
+        return Math.min(MapPage.chunks(level), chunks - number * MapPage.chunks(level));
+    }
+
+    /** Stores a page that is not empty, and notes its id one level up. */
+    private void store(long number, MapPage page) {
+        int length = page.encode(encoded);
+        if (length > 0) {
+            hasher.page(encoded, 0, length, pageId, 0);
+            sink.store(pageId, encoded, length);
+        } else {
+            Arrays.fill(pageId, (byte) 0);
+        }
         int level = page.level() + 1;
+        long above = number / MapPage.FAN_OUT;
+        MapPage parent = pagesAt(level).get(above);
+        if (parent == null) {
+            if (length == 0 && base == null) {
+                return;
+            }
+            parent = page(level, above);
+            pagesAt(level).put(above, parent);
+        }
+        System.arraycopy(pageId, 0, parent.ids(), MapPage.offset((int) (number % MapPage.FAN_OUT)), IdHasher.ID_BYTES);
+    }
+
+    /** The pages of a level above the lowest that were touched so far. */
+    private TreeMap<Long, MapPage> pagesAt(int level) {
         while (upper.size() < level) {
             upper.add(new TreeMap<>());
         }
-        MapPage parent = upper.get(level - 1).computeIfAbsent(number / MapPage.FAN_OUT, any -> new MapPage(level));
-        System.arraycopy(pageId, 0, parent.ids(), MapPage.offset((int) (number % MapPage.FAN_OUT)), IdHasher.ID_BYTES);
-        return true;
+        return upper.get(level - 1);
     }
 
     private static final class OpenLeaf {
-        private final MapPage page = new MapPage(0);
+        private final MapPage page;
         private long missing;
 
-        OpenLeaf(long missing) {
+        OpenLeaf(MapPage page, long missing) {
+            this.page = page;
             this.missing = missing;
         }
     }

@@ -79,9 +79,19 @@ public record PointCatalog(
      * @param cause why it can not be read
      */
     public record UnreadableIncident(String key, GenieVmException cause) {
+        /** Whether it is only this software that can not read it. */
+        public boolean isTooNew() {
+            return cause instanceof UnsupportedFormatVersionException;
+        }
+
         /** What it is to a user. */
         public Damage toDamage() {
             return new Damage(key, String.valueOf(cause.getMessage()), List.of(), null, null);
+        }
+
+        /** What it is to somebody who uses points. */
+        public Warning toWarning() {
+            return new Warning("INCIDENT_UNREADABLE", null, String.valueOf(cause.getMessage()));
         }
     }
 
@@ -129,11 +139,8 @@ public record PointCatalog(
                 disk.provenPoint());
     }
 
-    /** Tells which disks of a point are suspect, and incidents that can not be read. */
-    public void warnOfIncidents(Manifest manifest, Collection<Manifest.Disk> disks, ProgressMeter meter) {
-        for (UnreadableIncident incident : unreadableIncidents) {
-            meter.warn(new Warning("INCIDENT_UNREADABLE", null, String.valueOf(incident.cause.getMessage())));
-        }
+    /** Tells which disks of a point are suspect. */
+    public void warnOfSuspects(Manifest manifest, Collection<Manifest.Disk> disks, ProgressMeter meter) {
         for (Manifest.Disk disk : disks) {
             if (trust(manifest, disk) == Trust.SUSPECT) {
                 meter.warn(new Warning(

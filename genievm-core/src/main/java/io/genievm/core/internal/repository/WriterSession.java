@@ -13,6 +13,7 @@ import io.genievm.api.store.PutOutcome;
 import io.genievm.core.Codec;
 import io.genievm.core.internal.format.Compressor;
 import io.genievm.core.internal.format.Corruption;
+import io.genievm.core.internal.format.Incident;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.format.ObjectKeys;
 import io.genievm.core.internal.format.PackName;
@@ -60,6 +61,7 @@ public final class WriterSession implements AutoCloseable {
     private final SessionId id;
     private final SessionIndex index;
     private final IndexPublisher publisher;
+    private final PlansInForce plans;
     private final PackWriter packs;
     private final PageSegments pages;
     private final PointCommit commit;
@@ -79,6 +81,7 @@ public final class WriterSession implements AutoCloseable {
         this.vm = vm;
         this.id = id;
         this.publisher = new IndexPublisher(store, access.id(), access.workFiles(), id);
+        this.plans = PlansInForce.read(access);
         this.index = new SessionIndex(loadIndex(checkpoint), access.workFiles());
         int maxSegment =
                 Segment.headerLength(MAX_PAGES) + Math.max(access.options().segmentSize(), SegmentType.MAX_PAGE_BYTES);
@@ -96,9 +99,7 @@ public final class WriterSession implements AutoCloseable {
      * @param checkpoint throws when the session is not wanted any more; asked while the index is read
      */
     public static WriterSession open(RepositoryAccess access, VmId vm, long packMemory, Runnable checkpoint) {
-        byte[] random = new byte[16];
-        new SecureRandom().nextBytes(random);
-        SessionId id = new SessionId(HexFormat.of().formatHex(random));
+        SessionId id = randomId();
         completeParameters(access);
         new PointCommit(access).tidy(vm);
         String key = ObjectKeys.session(vm, id);
@@ -112,10 +113,7 @@ public final class WriterSession implements AutoCloseable {
                 RepositoryAccess.GENERATOR);
         try {
             if (access.store().put(key, BlobContent.of(announcement.encode())) == PutOutcome.EXISTS) {
-                throw new GenieVmException(
-                        ErrorCode.STORE_CONTRACT_BROKEN,
-                        Resource.named(key),
-                        "the store says that " + key + " exists, whose name was drawn at random just now");
+                throw drawnBefore(key);
             }
             return new WriterSession(access, vm, id, packMemory, checkpoint);
         } catch (RuntimeException | Error e) {
@@ -139,6 +137,14 @@ public final class WriterSession implements AutoCloseable {
     /** What is stored. */
     public SessionIndex index() {
         return index;
+    }
+
+    /**
+     * Whether pages of a point's maps may be relied on together with all that is below them (rule 4): no collector can decide
+     * without knowing of the point, and no pack is missing that the index names. Otherwise each chunk has to be looked up.
+     */
+    public boolean mayTakeOver(SessionId point) {
+        return plans.allKnow(point) && !index.base().packs().isAnyMissing();
     }
 
     /** Bytes of packs and index tables that were put so far. */
@@ -195,6 +201,16 @@ public final class WriterSession implements AutoCloseable {
         synchronized (publishLock) {
             publish();
         }
+    }
+
+    /** Records what was found out about points that are there. */
+    public void putIncident(Incident incident) {
+        byte[] bytes = incident.encode();
+        String key = ObjectKeys.incidents(vm) + randomId();
+        if (store.put(key, BlobContent.of(bytes)) == PutOutcome.EXISTS) {
+            throw drawnBefore(key);
+        }
+        packBytes.add(bytes.length);
     }
 
     /** Commits (rules 6 and 7). When this throws with {@link #isOutcomeKnown} false, nobody knows whether there is a point. */
@@ -265,7 +281,6 @@ public final class WriterSession implements AutoCloseable {
 
     private IndexView loadIndex(Runnable checkpoint) {
         Set<SessionId> committed = new HashSet<>();
-        PlansInForce plans = PlansInForce.read(access);
         BlobStore checked = new CheckedStore(store, checkpoint);
         IndexView.Adoption adoption = new IndexView.Adoption() {
             private boolean listed;
@@ -375,6 +390,19 @@ public final class WriterSession implements AutoCloseable {
             store.delete(ObjectKeys.progress(id, counter));
         }
         store.delete(ObjectKeys.session(vm, id));
+    }
+
+    private static SessionId randomId() {
+        byte[] random = new byte[16];
+        new SecureRandom().nextBytes(random);
+        return new SessionId(HexFormat.of().formatHex(random));
+    }
+
+    private static GenieVmException drawnBefore(String key) {
+        return new GenieVmException(
+                ErrorCode.STORE_CONTRACT_BROKEN,
+                Resource.named(key),
+                "the store says that " + key + " exists, whose name was drawn at random just now");
     }
 
     private static void deleteQuietly(BlobStore store, String key, Throwable reason) {

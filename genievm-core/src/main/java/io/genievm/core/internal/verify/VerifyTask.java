@@ -11,7 +11,6 @@ import io.genievm.api.task.TaskPhase;
 import io.genievm.core.Damage;
 import io.genievm.core.VerifyReport;
 import io.genievm.core.VerifyRequest;
-import io.genievm.core.internal.copy.PointStream;
 import io.genievm.core.internal.format.CollectionPlan;
 import io.genievm.core.internal.format.Corruption;
 import io.genievm.core.internal.format.Manifest;
@@ -24,6 +23,7 @@ import io.genievm.core.internal.index.IndexView;
 import io.genievm.core.internal.index.PackList;
 import io.genievm.core.internal.repository.PointCatalog;
 import io.genievm.core.internal.repository.RepositoryAccess;
+import io.genievm.core.internal.restore.PointStream;
 import io.genievm.core.internal.task.TaskControl;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -76,7 +76,7 @@ public final class VerifyTask {
         List<Manifest> checked = catalog.points().stream()
                 .filter(manifest -> point == null || manifest.point().equals(point))
                 .toList();
-        checked.forEach(manifest -> catalog.warnOfIncidents(manifest, manifest.disks(), control.meter()));
+        checked.forEach(manifest -> catalog.warnOfSuspects(manifest, manifest.disks(), control.meter()));
         return new VerifyReport(
                 checkedBytes.sum(),
                 point == null ? 0L : null,

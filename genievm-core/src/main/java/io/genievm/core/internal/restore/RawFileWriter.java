@@ -1,4 +1,4 @@
-package io.genievm.core.internal.copy;
+package io.genievm.core.internal.restore;
 
 import io.genievm.api.hypervisor.DiskLimits;
 import io.genievm.api.hypervisor.DiskWriter;

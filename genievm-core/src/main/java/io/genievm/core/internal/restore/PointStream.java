@@ -1,4 +1,4 @@
-package io.genievm.core.internal.copy;
+package io.genievm.core.internal.restore;
 
 import io.genievm.api.CorruptDataException;
 import io.genievm.api.GenieVmException;
@@ -281,7 +281,7 @@ public final class PointStream implements AutoCloseable {
         void chunk(int disk, long chunk) {
             Manifest.Disk description = disks.get(disk);
             try {
-                MapPage page = maps.leaf(description.root(), description.chunks(chunkSize), chunk / MapPage.FAN_OUT);
+                MapPage page = maps.page(description.root(), description.chunks(chunkSize), 0, chunk / MapPage.FAN_OUT);
                 if (page != null) {
                     deliver(disk, chunk, page.ids(), MapPage.offset((int) (chunk % MapPage.FAN_OUT)));
                 }

@@ -1,4 +1,4 @@
-package io.genievm.core.internal.copy;
+package io.genievm.core.internal.restore;
 
 import io.genievm.api.CorruptDataException;
 import io.genievm.api.DiskId;
@@ -59,7 +59,8 @@ public final class RestoreTask {
         Manifest manifest = manifest(catalog);
         List<Manifest.Disk> disks = disks(manifest);
         RestorePoint point = catalog.toRestorePoint(manifest);
-        catalog.warnOfIncidents(manifest, disks, control.meter());
+        catalog.unreadableIncidents().forEach(incident -> control.meter().warn(incident.toWarning()));
+        catalog.warnOfSuspects(manifest, disks, control.meter());
         try (RestoreTarget target = target(manifest, disks)) {
             control.meter().enter(TaskPhase.COPY);
             List<Damage> damage = copy(manifest, disks, target);

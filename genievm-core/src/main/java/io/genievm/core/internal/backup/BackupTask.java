@@ -1,7 +1,8 @@
-package io.genievm.core.internal.copy;
+package io.genievm.core.internal.backup;
 
 import io.genievm.api.DiskId;
 import io.genievm.api.ErrorCode;
+import io.genievm.api.Extent;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
 import io.genievm.api.SessionId;
@@ -9,7 +10,6 @@ import io.genievm.api.Warning;
 import io.genievm.api.hypervisor.Cancellation;
 import io.genievm.api.hypervisor.ChangeToken;
 import io.genievm.api.hypervisor.DriverFact;
-import io.genievm.api.hypervisor.ExtentCursor;
 import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.hypervisor.SnapshotDisk;
 import io.genievm.api.hypervisor.SnapshotRequest;
@@ -18,17 +18,17 @@ import io.genievm.api.hypervisor.VmSnapshot;
 import io.genievm.api.task.TaskPhase;
 import io.genievm.core.BackupReport;
 import io.genievm.core.BackupRequest;
-import io.genievm.core.DiskPlan;
 import io.genievm.core.Trust;
+import io.genievm.core.internal.format.Incident;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.format.MapPage;
-import io.genievm.core.internal.plan.ChunkBitmap;
 import io.genievm.core.internal.repository.MapWriter;
 import io.genievm.core.internal.repository.ParentMaps;
 import io.genievm.core.internal.repository.PointCatalog;
 import io.genievm.core.internal.repository.PointCommit;
 import io.genievm.core.internal.repository.RepositoryAccess;
 import io.genievm.core.internal.repository.WriterSession;
+import io.genievm.core.internal.task.ProgressMeter;
 import io.genievm.core.internal.task.TaskControl;
 import io.genievm.core.internal.task.Workers;
 import java.time.Duration;
@@ -39,12 +39,14 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** One backup of one VM, from the snapshot to the restore point. For one thread. */
 public final class BackupTask {
     private static final int SESSIONS = 3;
     private static final int MAX_WARNINGS = 1000;
+    private static final int MAX_EXTENTS = 1000;
     private static final int RUN_BYTES = 1 << 20;
 
     private final RepositoryAccess access;
@@ -111,6 +113,7 @@ public final class BackupTask {
     /** Gives {@code null} when the session was fenced. */
     private @Nullable BackupReport runSession(WriterSession session) {
         try {
+            session.index().base().warnOfProblems(control.meter());
             PointCatalog catalog = PointCatalog.read(access.checkedBy(control::checkpoint), request.vm());
             for (PointCatalog.LostPoint lost : catalog.lost()) {
                 if (lost.isTooNew()) {
@@ -119,24 +122,29 @@ public final class BackupTask {
                 }
                 control.meter().warn(new Warning("POINT_DAMAGED", null, lost.message()));
             }
-            session.index().base().warnOfProblems(control.meter());
-            return runSession(session, catalog, catalog.points().isEmpty() ? null : catalog.latest());
+            for (PointCatalog.UnreadableIncident incident : catalog.unreadableIncidents()) {
+                if (incident.isTooNew()) {
+                    throw incident.cause();
+                }
+                control.meter().warn(incident.toWarning());
+            }
+            return runSession(session, Parent.in(catalog, connection));
         } catch (RuntimeException | Error e) {
             session.giveUp(e);
             throw e;
         }
     }
 
-    private @Nullable BackupReport runSession(WriterSession session, PointCatalog catalog, @Nullable Manifest parent) {
-        try (ParentMaps parentMaps = new ParentMaps(
-                access.checkedBy(control::checkpoint), session.index().base(), parent)) {
+    private @Nullable BackupReport runSession(WriterSession session, Parent parent) {
+        try (ParentMaps maps = new ParentMaps(
+                access.checkedBy(control::checkpoint), session.index().base(), parent.manifest())) {
             BackupReport report = null;
             for (boolean last = false, again = true; again; last = true) {
                 VmSnapshot snapshot = beginSnapshot(session, parent);
                 again = false;
                 Throwable failure = null;
                 try {
-                    report = runSnapshot(session, snapshot, parentMaps, last, catalog, parent);
+                    report = runSnapshot(session, snapshot, maps, last, parent);
                 } catch (GenieVmException e) {
                     failure = e;
                     again = e.code().equals(ErrorCode.SOURCE_CHANGED) && !last && !control.isCancelled();
@@ -155,23 +163,18 @@ public final class BackupTask {
     }
 
     private @Nullable BackupReport runSnapshot(
-            WriterSession session,
-            VmSnapshot snapshot,
-            ParentMaps parentMaps,
-            boolean last,
-            PointCatalog catalog,
-            @Nullable Manifest parent) {
+            WriterSession session, VmSnapshot snapshot, ParentMaps maps, boolean last, Parent parent) {
         Instant created = access.clock().instant();
         List<CopiedDisk> disks;
         try {
             checkDisks(snapshot);
             session.beginReading();
-            disks = copy(session, snapshot, parentMaps, last);
+            disks = read(session, snapshot, new DiskPlanner(access, request, session, parent, maps, control), last);
         } catch (RuntimeException | Error e) {
             abandon(snapshot, e);
             throw e;
         }
-        return commit(session, snapshot, catalog, parent, created, disks);
+        return commit(session, snapshot, parent, created, disks);
     }
 
     /** A disk that is gone at the second reading must not be missing from the point without a word. */
@@ -188,7 +191,7 @@ public final class BackupTask {
         }
     }
 
-    private VmSnapshot beginSnapshot(WriterSession session, @Nullable Manifest parent) {
+    private VmSnapshot beginSnapshot(WriterSession session, Parent parent) {
         List<TaskControl.Registration> registrations = new ArrayList<>();
         try {
             return connection.beginSnapshot(request.vm(), snapshotRequest(session, parent, registrations));
@@ -213,20 +216,11 @@ public final class BackupTask {
     }
 
     private SnapshotRequest snapshotRequest(
-            WriterSession session, @Nullable Manifest parent, List<TaskControl.Registration> registrations) {
-        Map<DiskId, ChangeToken> tokens = new HashMap<>();
-        if (parent != null && parent.source().equals(connection.sourceId())) {
-            for (Manifest.Disk disk : parent.disks()) {
-                String token = disk.token();
-                if (token != null) {
-                    tokens.put(disk.id(), new ChangeToken(token));
-                }
-            }
-        }
+            WriterSession session, Parent parent, List<TaskControl.Registration> registrations) {
         return SnapshotRequest.builder(access.id(), session.id())
                 .quiesce(request.quiesce())
                 .excludedDisks(request.excludedDisks())
-                .parentTokens(tokens)
+                .parentTokens(parent.tokens())
                 .endedSessions(other -> WriterSession.hasEnded(access, request.vm(), other))
                 .cancellation(new Cancellation() {
                     @Override
@@ -244,40 +238,69 @@ public final class BackupTask {
                 .build();
     }
 
-    private List<CopiedDisk> copy(
-            WriterSession session, VmSnapshot snapshot, ParentMaps parentMaps, boolean lastAttempt) {
-        control.meter().enter(TaskPhase.COPY);
-        List<DiskCopy> disks = new ArrayList<>();
-        List<DiffCounter> counters = new ArrayList<>();
+    /** Plans, audits and copies all disks. */
+    private List<CopiedDisk> read(
+            WriterSession session, VmSnapshot snapshot, DiskPlanner planner, boolean lastAttempt) {
+        control.meter().enter(TaskPhase.PREPARE);
+        List<DiskSource> sources = new ArrayList<>();
         TaskControl.Registration breakOff = control.onCancel(() -> {
-            synchronized (disks) {
-                disks.forEach(DiskCopy::close);
+            synchronized (sources) {
+                sources.forEach(DiskSource::close);
             }
         });
+        List<DiskCopy> copies;
+        List<Auditor.Finding> findings;
         try {
+            List<PlannedDisk> plans = new ArrayList<>();
             for (SnapshotDisk disk : snapshot.disks()) {
                 control.checkpoint();
-                ChunkBitmap planned = plan(disk);
-                DiffCounter counter = new DiffCounter(
-                        parentMaps,
-                        disk.id(),
-                        planned.chunks(),
-                        disk.capacity(),
-                        access.options().chunkSize());
-                DiskCopy copy = new DiskCopy(
-                        disks.size(),
-                        disk,
-                        planned,
-                        new MapWriter(planned, session::storePage, counter),
-                        control.meter().disk(disk.id()),
-                        lastAttempt && request.allowInconsistent());
-                synchronized (disks) {
-                    disks.add(copy);
+                DiskSource source = new DiskSource(disk, lastAttempt && request.allowInconsistent());
+                synchronized (sources) {
+                    sources.add(source);
                 }
-                counters.add(counter);
-                countPlanned(copy);
+                plans.add(planner.plan(source));
             }
-            RunQueue queue = new RunQueue(disks, runChunks);
+            findings = new Auditor(control, session, workers, access.options().chunkSize(), runChunks).audit(plans);
+            for (int i = 0; i < plans.size(); i++) {
+                if (findings.get(i).isMismatch()) {
+                    plans.set(i, plans.get(i).mistrusted());
+                }
+            }
+            copies = copy(session, plans);
+        } finally {
+            breakOff.close();
+            sources.forEach(DiskSource::close);
+        }
+        List<CopiedDisk> copied = new ArrayList<>();
+        for (int i = 0; i < copies.size(); i++) {
+            DiskCopy copy = copies.get(i);
+            DiskSource source = copy.planned.source();
+            boolean consistent = confirm(source.disk(), lastAttempt) && !source.isLost();
+            copied.add(new CopiedDisk(copy, copy.map.finish(), findings.get(i), consistent));
+        }
+        return copied;
+    }
+
+    private List<DiskCopy> copy(WriterSession session, List<PlannedDisk> plans) {
+        control.meter().enter(TaskPhase.COPY);
+        List<DiskCopy> disks = new ArrayList<>();
+        List<RunQueue.Source> runs = new ArrayList<>();
+        for (PlannedDisk plan : plans) {
+            DiskSource source = plan.source();
+            LeafComparison comparison = new LeafComparison(
+                    plan.parent(),
+                    plan.calledChanged(),
+                    source.capacity(),
+                    access.options().chunkSize());
+            ProgressMeter.Disk meter = control.meter().disk(source.disk().id());
+            meter.plan(source.capacity());
+            meter.skip(source.capacity() - plan.read().bytes(access.options().chunkSize(), source.capacity()));
+            disks.add(new DiskCopy(
+                    plan, comparison, new MapWriter(plan.read(), plan.base(), session::storePage, comparison), meter));
+            runs.add(new RunQueue.Source(plan.read(), source.concurrency()));
+        }
+        try {
+            RunQueue queue = new RunQueue(runs, runChunks);
             workers.run(stop -> {
                 try (CopyWorker worker =
                         new CopyWorker(control, session, queue, disks, access.options(), runChunks, request.codec())) {
@@ -286,51 +309,13 @@ public final class BackupTask {
             });
             control.checkpoint();
         } finally {
-            breakOff.close();
-            disks.forEach(DiskCopy::close);
             for (DiskCopy copy : disks) {
-                readBefore.merge(copy.disk.id(), copy.meter.readBytes(), Long::sum);
-                storedBefore.merge(copy.disk.id(), copy.storedBytes.sum(), Long::sum);
+                DiskId id = copy.planned.source().disk().id();
+                readBefore.merge(id, copy.meter.readBytes(), Long::sum);
+                storedBefore.merge(id, copy.storedBytes.sum(), Long::sum);
             }
         }
-        List<CopiedDisk> copied = new ArrayList<>();
-        for (DiskCopy copy : disks) {
-            boolean consistent = confirm(copy.disk, lastAttempt) && !copy.lost;
-            copied.add(new CopiedDisk(
-                    copy, copy.map.finish(), counters.get(copy.number).finish(), consistent));
-        }
-        return copied;
-    }
-
-    private ChunkBitmap plan(SnapshotDisk disk) {
-        int chunkSize = access.options().chunkSize();
-        if (disk.capacity() < 0 || disk.capacity() / chunkSize >= ChunkBitmap.MAX_CHUNKS) {
-            throw new GenieVmException(
-                    ErrorCode.LIMIT_EXCEEDED,
-                    Resource.of(request.vm(), disk.id()),
-                    "disk '" + disk.id() + "' has " + disk.capacity() + " bytes; with chunks of " + chunkSize
-                            + " bytes a disk has less than " + ChunkBitmap.MAX_CHUNKS * chunkSize);
-        }
-        try (ExtentCursor allocated = disk.allocated()) {
-            ChunkBitmap planned =
-                    ChunkBitmap.of(allocated, disk.capacity(), chunkSize, Resource.of(request.vm(), disk.id()));
-            int alignment = disk.limits().alignment();
-            if (alignment > chunkSize) {
-                planned.widen(alignment / chunkSize);
-            }
-            return planned;
-        }
-    }
-
-    private void countPlanned(DiskCopy copy) {
-        int chunkSize = access.options().chunkSize();
-        long chunks = copy.planned.chunks();
-        long bytes = copy.planned.count(0, chunks) * chunkSize;
-        if (chunks > 0 && copy.planned.nextSet(chunks - 1) >= 0) {
-            bytes -= chunks * chunkSize - copy.capacity;
-        }
-        copy.meter.plan(copy.capacity);
-        copy.meter.skip(copy.capacity - bytes);
+        return disks;
     }
 
     /** Whether what was read of a disk is of one moment. */
@@ -348,12 +333,7 @@ public final class BackupTask {
     }
 
     private @Nullable BackupReport commit(
-            WriterSession session,
-            VmSnapshot snapshot,
-            PointCatalog catalog,
-            @Nullable Manifest parent,
-            Instant created,
-            List<CopiedDisk> disks) {
+            WriterSession session, VmSnapshot snapshot, Parent parent, Instant created, List<CopiedDisk> disks) {
         control.meter().enter(TaskPhase.COMMIT);
         PointCommit.Outcome outcome;
         Manifest manifest;
@@ -362,7 +342,9 @@ public final class BackupTask {
             for (DriverFact fact : snapshot.facts()) {
                 control.meter().warn(new Warning(fact.code(), fact.disk(), fact.message()));
             }
-            manifest = manifest(session, snapshot, catalog, parent, created, disks);
+            // Before the manifest: whoever sees the new point knows what it has found out about the old ones.
+            reportLies(session, parent, disks);
+            manifest = manifest(session, snapshot, parent, created, disks);
             // The last moment to turn back: from here on the point may be there.
             control.checkpoint();
             outcome = session.commit(manifest);
@@ -384,19 +366,56 @@ public final class BackupTask {
         } catch (RuntimeException e) {
             control.meter().warn(new Warning("CLEANUP_FAILED", null, String.valueOf(e.getMessage())));
         }
-        return report(session, manifest, parent);
+        return report(session, manifest, disks);
+    }
+
+    /** Records the mismatches that audits have found, unless the disk itself was changing meanwhile. */
+    private void reportLies(WriterSession session, Parent parent, List<CopiedDisk> disks) {
+        for (CopiedDisk disk : disks) {
+            ParentMaps.Disk before = disk.copy.planned.parent();
+            if (!disk.audit.isMismatch() || before == null) {
+                continue;
+            }
+            DiskId id = disk.id();
+            List<Extent> extents = disk.lies(access.options().chunkSize());
+            List<SessionId> suspects = disk.consistent ? parent.unprovenSince(before.manifest()) : List.of();
+            if (disk.consistent) {
+                session.putIncident(new Incident(
+                        access.id(),
+                        session.id(),
+                        request.vm(),
+                        id,
+                        access.clock().instant(),
+                        before.manifest().provenPoint(),
+                        suspects,
+                        extents));
+            }
+            control.meter()
+                    .warn(new Warning(
+                            "AUDIT_MISMATCH",
+                            id,
+                            "disk '" + id + "' differs in " + extents.size()
+                                    + (extents.size() == 1 ? " range" : " ranges")
+                                    + " that were called unchanged, so all of it was read; "
+                                    + consequence(disk.consistent, suspects)));
+        }
+    }
+
+    private static String consequence(boolean consistent, List<SessionId> suspects) {
+        if (!consistent) {
+            return "as it changed while it was read, that says nothing about earlier points";
+        }
+        return suspects.isEmpty()
+                ? "no earlier point is affected"
+                : "suspect since then: "
+                        + suspects.stream().map(SessionId::value).collect(Collectors.joining(", "));
     }
 
     private Manifest manifest(
-            WriterSession session,
-            VmSnapshot snapshot,
-            PointCatalog catalog,
-            @Nullable Manifest parent,
-            Instant created,
-            List<CopiedDisk> disks) {
+            WriterSession session, VmSnapshot snapshot, Parent parent, Instant created, List<CopiedDisk> disks) {
         VmDescription description = snapshot.description();
         Set<DiskId> present = new HashSet<>();
-        disks.forEach(disk -> present.add(disk.copy.disk.id()));
+        disks.forEach(disk -> present.add(disk.id()));
         List<Manifest.OmittedDisk> omitted = description.disks().stream()
                 .filter(disk -> !present.contains(disk.id()))
                 .map(disk -> new Manifest.OmittedDisk(
@@ -409,8 +428,8 @@ public final class BackupTask {
                 session.id(),
                 request.vm(),
                 description.name(),
-                catalog.nextSequence(),
-                parent == null ? null : parent.point(),
+                parent.catalog().nextSequence(),
+                parent.idOrNull(),
                 created,
                 RepositoryAccess.GENERATOR,
                 connection.providerName(),
@@ -426,22 +445,56 @@ public final class BackupTask {
     }
 
     private Manifest.Disk manifestDisk(CopiedDisk disk, SessionId point) {
-        SnapshotDisk source = disk.copy.disk;
+        PlannedDisk planned = disk.copy.planned;
+        ParentMaps.Disk before = planned.parent();
+        boolean proven = planned.isProving();
         return new Manifest.Disk(
-                source.id(),
-                disk.copy.capacity,
+                disk.id(),
+                planned.source().capacity(),
                 disk.root,
-                DiskPlan.ALL,
-                null,
-                readBefore.getOrDefault(source.id(), 0L),
-                disk.changedBytes,
-                storedBefore.getOrDefault(source.id(), 0L),
-                disk.consistent ? source.token().map(ChangeToken::value).orElse(null) : null,
-                Trust.PROVEN,
-                point,
+                planned.plan(),
+                planned.reason(),
+                readBefore.getOrDefault(disk.id(), 0L),
+                disk.copy.comparison.changedBytes(),
+                storedBefore.getOrDefault(disk.id(), 0L),
+                disk.consistent
+                        ? planned.source()
+                                .disk()
+                                .token()
+                                .map(ChangeToken::value)
+                                .orElse(null)
+                        : null,
+                proven ? Trust.PROVEN : Trust.SAMPLED,
+                proven || before == null ? point : before.manifest().provenPoint(),
                 disk.consistent,
-                null,
-                null);
+                auditState(planned, proven),
+                audit(disk));
+    }
+
+    /** How later audits go on; the count of what was compared begins anew with a proof. */
+    private static Manifest.@Nullable AuditState auditState(PlannedDisk planned, boolean proven) {
+        Manifest.AuditState state;
+        if (planned.audit() != null) {
+            state = planned.audit().next();
+        } else {
+            state = planned.parent() == null
+                    ? null
+                    : planned.parent().manifest().auditState();
+        }
+        return state == null || !proven
+                ? state
+                : new Manifest.AuditState(state.seed(), state.stripes(), state.next(), 0);
+    }
+
+    private Manifest.@Nullable Audit audit(CopiedDisk disk) {
+        PlannedDisk.Audit audit = disk.copy.planned.audit();
+        if (audit == null) {
+            return null;
+        }
+        return new Manifest.Audit(
+                audit.stripe() == null ? null : audit.stripe().longValue(),
+                disk.audit.comparedBytes(),
+                disk.lies(access.options().chunkSize()));
     }
 
     private static List<Warning> limited(List<Warning> warnings) {
@@ -454,27 +507,38 @@ public final class BackupTask {
         return kept;
     }
 
-    private BackupReport report(WriterSession session, Manifest manifest, @Nullable Manifest parent) {
+    private BackupReport report(WriterSession session, Manifest manifest, List<CopiedDisk> disks) {
+        List<BackupReport.Disk> reported = new ArrayList<>();
+        for (int i = 0; i < disks.size(); i++) {
+            Manifest.Disk disk = manifest.disks().get(i);
+            reported.add(new BackupReport.Disk(
+                    disk.id(),
+                    disk.capacity(),
+                    disk.plan(),
+                    disk.reason(),
+                    disk.readBytes(),
+                    disk.changedBytes(),
+                    disk.storedBytes(),
+                    disk.trust(),
+                    reportedAudit(disks.get(i), disk.audit())));
+        }
         return new BackupReport(
                 session.id(),
                 request.vm(),
                 manifest.sequence(),
-                parent == null ? null : parent.point(),
-                manifest.disks().stream()
-                        .map(disk -> new BackupReport.Disk(
-                                disk.id(),
-                                disk.capacity(),
-                                disk.plan(),
-                                disk.reason(),
-                                disk.readBytes(),
-                                disk.changedBytes(),
-                                disk.storedBytes(),
-                                disk.trust(),
-                                BackupReport.Audit.NONE))
-                        .toList(),
+                manifest.parent(),
+                reported,
                 session.storedBytes(),
                 control.meter().warnings(),
                 Duration.ofNanos(System.nanoTime() - started));
+    }
+
+    private static BackupReport.Audit reportedAudit(CopiedDisk disk, Manifest.@Nullable Audit audit) {
+        PlannedDisk.Audit planned = disk.copy.planned.audit();
+        return planned == null || audit == null
+                ? BackupReport.Audit.NONE
+                : new BackupReport.Audit(
+                        planned.share(), audit.comparedBytes(), disk.audit.readBytes(), audit.mismatches());
     }
 
     private static void abandon(VmSnapshot snapshot, Throwable reason) {
@@ -485,5 +549,21 @@ public final class BackupTask {
         }
     }
 
-    private record CopiedDisk(DiskCopy copy, byte @Nullable [] root, long changedBytes, boolean consistent) {}
+    private record CopiedDisk(DiskCopy copy, byte @Nullable [] root, Auditor.Finding audit, boolean consistent) {
+        DiskId id() {
+            return copy.planned.source().disk().id();
+        }
+
+        /** The ranges that differ although they were called unchanged. */
+        List<Extent> lies(int chunkSize) {
+            return audit.isMismatch()
+                    ? copy.comparison
+                            .lies()
+                            .extents(
+                                    MAX_EXTENTS,
+                                    chunkSize,
+                                    copy.planned.source().capacity())
+                    : List.of();
+        }
+    }
 }

@@ -1,7 +1,5 @@
-package io.genievm.core.internal.copy;
+package io.genievm.core.internal.backup;
 
-import io.genievm.api.ErrorCode;
-import io.genievm.api.GenieVmException;
 import io.genievm.core.Codec;
 import io.genievm.core.RepositoryOptions;
 import io.genievm.core.internal.format.Compressor;
@@ -84,12 +82,12 @@ final class CopyWorker implements AutoCloseable {
     }
 
     private void copy(RunQueue.Run run) {
-        DiskCopy disk = run.disk();
+        DiskCopy disk = disks.get(run.disk());
+        DiskSource source = disk.planned.source();
         long offset = run.first() * chunkSize;
-        int length = (int) Math.min((long) run.count() * chunkSize, disk.capacity - offset);
-        buffer.clear().limit(length);
+        int length = (int) Math.min((long) run.count() * chunkSize, source.capacity() - offset);
         try {
-            read(disk, offset, length);
+            source.read(offset, length, chunkSize, buffer, data);
         } finally {
             queue.release(run);
         }
@@ -98,41 +96,13 @@ final class CopyWorker implements AutoCloseable {
             Arrays.fill(data, length, padded, (byte) 0);
         }
         for (int i = 0; i < run.count(); i++) {
-            chunk(disk, i);
+            chunk(run.disk(), i);
         }
         disk.map.set(run.first(), run.count(), ids);
         disk.meter.read(length);
     }
 
-    /** Reads a run into the array; where that is allowed, chunk by chunk around what the disk does not have any more. */
-    private void read(DiskCopy disk, long offset, int length) {
-        try {
-            disk.readers.read(offset, buffer);
-            buffer.flip().get(data, 0, length);
-        } catch (GenieVmException e) {
-            if (!disk.lenient || !e.code().equals(ErrorCode.SOURCE_CHANGED)) {
-                throw e;
-            }
-            for (int at = 0; at < length; at += chunkSize) {
-                readChunk(disk, offset, at, Math.min(chunkSize, length - at));
-            }
-        }
-    }
-
-    private void readChunk(DiskCopy disk, long offset, int at, int length) {
-        try {
-            disk.readers.read(offset + at, buffer.clear().limit(length));
-            buffer.flip().get(data, at, length);
-        } catch (GenieVmException e) {
-            if (!e.code().equals(ErrorCode.SOURCE_CHANGED)) {
-                throw e;
-            }
-            Arrays.fill(data, at, at + length, (byte) 0);
-            disk.lost = true;
-        }
-    }
-
-    private void chunk(DiskCopy disk, int i) {
+    private void chunk(int disk, int i) {
         int at = i * chunkSize;
         int idAt = i * IdHasher.ID_BYTES;
         if (Arrays.equals(data, at, at + chunkSize, zeroes, 0, chunkSize)) {
@@ -145,7 +115,7 @@ final class CopyWorker implements AutoCloseable {
                 flush();
             }
             segment.add(ids, idAt, data, at, chunkSize);
-            segmentBytesByDisk[disk.number] += chunkSize;
+            segmentBytesByDisk[disk] += chunkSize;
         }
     }
 
@@ -156,9 +126,9 @@ final class CopyWorker implements AutoCloseable {
         int length = segment.encode(compressor);
         session.append(segment, length);
         control.meter().store(length);
-        for (DiskCopy disk : disks) {
+        for (int disk = 0; disk < disks.size(); disk++) {
             // A segment that holds chunks of several disks counts for each by its share.
-            disk.storedBytes.add(length * segmentBytesByDisk[disk.number] / segment.rawLength());
+            disks.get(disk).storedBytes.add(length * segmentBytesByDisk[disk] / segment.rawLength());
         }
         Arrays.fill(segmentBytesByDisk, 0);
         segment.clear();

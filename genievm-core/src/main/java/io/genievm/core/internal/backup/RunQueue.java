@@ -1,53 +1,62 @@
-package io.genievm.core.internal.copy;
+package io.genievm.core.internal.backup;
 
 import io.genievm.core.internal.format.MapPage;
+import io.genievm.core.internal.plan.ChunkBitmap;
 import io.genievm.core.internal.task.Workers;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Hands out runs of planned chunks, of all disks in turn, never more of a disk at a time than it can be read by. Safe for
- * use by several threads.
+ * Hands out runs of chunks, of all disks in turn, never more of a disk at a time than it can be read by. Safe for use by
+ * several threads.
  */
 final class RunQueue {
     private static final long WAIT_MILLIS = 100;
 
-    private final List<DiskCopy> disks;
+    private final List<Source> disks;
     private final int runChunks;
     private final long[] next;
     private final int[] active;
     private int turn;
 
     /** Makes a queue of runs of at most so many chunks, a power of two up to a page's. */
-    RunQueue(List<DiskCopy> disks, int runChunks) {
-        this.disks = disks;
+    RunQueue(List<Source> disks, int runChunks) {
+        this.disks = List.copyOf(disks);
         this.runChunks = runChunks;
         this.next = new long[disks.size()];
         this.active = new int[disks.size()];
-        for (DiskCopy disk : disks) {
-            next[disk.number] = disk.planned.nextSet(0);
+        for (int disk = 0; disk < next.length; disk++) {
+            next[disk] = disks.get(disk).chunks.nextSet(0);
         }
     }
 
     /**
+     * What is to be read of a disk.
+     *
+     * @param chunks the chunks
+     * @param concurrency how many runs may be read at a time
+     */
+    record Source(ChunkBitmap chunks, int concurrency) {}
+
+    /**
      * A run of chunks that lie in one page of the map.
      *
-     * @param disk its disk
+     * @param disk its disk's number in the list
      * @param first its first chunk
      * @param count how many chunks it has
      */
-    record Run(DiskCopy disk, long first, int count) {}
+    record Run(int disk, long first, int count) {}
 
     /** The next run, or {@code null} when all were handed out or another worker has failed. */
     synchronized @Nullable Run take(Workers.Stop stop) {
         while (!stop.requested()) {
             boolean left = false;
-            for (int i = 0; i < disks.size(); i++) {
-                DiskCopy disk = disks.get((turn + i) % disks.size());
-                if (next[disk.number] >= 0) {
+            for (int i = 0; i < next.length; i++) {
+                int disk = (turn + i) % next.length;
+                if (next[disk] >= 0) {
                     left = true;
-                    if (active[disk.number] < disk.readers.concurrency()) {
-                        turn = (disk.number + 1) % disks.size();
+                    if (active[disk] < disks.get(disk).concurrency) {
+                        turn = (disk + 1) % next.length;
                         return runOf(disk);
                     }
                 }
@@ -62,7 +71,13 @@ final class RunQueue {
 
     /** Ends the reading of a run, so that its disk can be read by the next. */
     synchronized void release(Run run) {
-        active[run.disk.number]--;
+        active[run.disk]--;
+        notifyAll();
+    }
+
+    /** Hands out nothing more of a disk. */
+    synchronized void drop(int disk) {
+        next[disk] = -1;
         notifyAll();
     }
 
@@ -79,13 +94,14 @@ final class RunQueue {
         }
     }
 
-    private Run runOf(DiskCopy disk) {
-        long first = next[disk.number];
+    private Run runOf(int disk) {
+        ChunkBitmap chunks = disks.get(disk).chunks;
+        long first = next[disk];
         // Aligned ends keep runs inside one page of the map and one block of the source.
         long limit = (first / runChunks + 1) * runChunks;
-        long end = disk.planned.nextClear(first, Math.min(limit, (first / MapPage.FAN_OUT + 1) * MapPage.FAN_OUT));
-        next[disk.number] = disk.planned.nextSet(end);
-        active[disk.number]++;
+        long end = chunks.nextClear(first, Math.min(limit, (first / MapPage.FAN_OUT + 1) * MapPage.FAN_OUT));
+        next[disk] = chunks.nextSet(end);
+        active[disk]++;
         return new Run(disk, first, (int) (end - first));
     }
 }

@@ -1,4 +1,4 @@
-package io.genievm.core.internal.copy;
+package io.genievm.core.internal.backup;
 
 import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;

@@ -1,0 +1,81 @@
+package io.genievm.core.internal.backup;
+
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
+import io.genievm.api.hypervisor.SnapshotDisk;
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+
+/** One disk of a snapshot, as a place to read from. Safe for use by several threads. */
+final class DiskSource implements AutoCloseable {
+    private final SnapshotDisk disk;
+    private final long capacity;
+    private final boolean lenient;
+    private final ReaderPool readers;
+    private volatile boolean lost;
+
+    /**
+     * Makes a source.
+     *
+     * @param disk the disk
+     * @param lenient whether what can not be read any more, because the disk has changed, is taken for zeroes
+     */
+    DiskSource(SnapshotDisk disk, boolean lenient) {
+        this.disk = disk;
+        this.capacity = disk.capacity();
+        this.lenient = lenient;
+        this.readers = new ReaderPool(disk);
+    }
+
+    SnapshotDisk disk() {
+        return disk;
+    }
+
+    long capacity() {
+        return capacity;
+    }
+
+    /** How many reads may be under way at a time. */
+    int concurrency() {
+        return readers.concurrency();
+    }
+
+    /** Whether zeroes were taken for what could not be read. */
+    boolean isLost() {
+        return lost;
+    }
+
+    /** Reads a run into an array; where that is allowed, chunk by chunk around what the disk does not have any more. */
+    void read(long offset, int length, int chunkSize, ByteBuffer buffer, byte[] data) {
+        try {
+            readers.read(offset, buffer.clear().limit(length));
+            buffer.flip().get(data, 0, length);
+        } catch (GenieVmException e) {
+            if (!lenient || !e.code().equals(ErrorCode.SOURCE_CHANGED)) {
+                throw e;
+            }
+            for (int at = 0; at < length; at += chunkSize) {
+                readChunk(offset, at, Math.min(chunkSize, length - at), buffer, data);
+            }
+        }
+    }
+
+    private void readChunk(long offset, int at, int length, ByteBuffer buffer, byte[] data) {
+        try {
+            readers.read(offset + at, buffer.clear().limit(length));
+            buffer.flip().get(data, at, length);
+        } catch (GenieVmException e) {
+            if (!e.code().equals(ErrorCode.SOURCE_CHANGED)) {
+                throw e;
+            }
+            Arrays.fill(data, at, at + length, (byte) 0);
+            lost = true;
+        }
+    }
+
+    /** Breaks off reads under way; waits for none of them. */
+    @Override
+    public void close() {
+        readers.close();
+    }
+}

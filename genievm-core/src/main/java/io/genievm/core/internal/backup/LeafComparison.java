@@ -1,0 +1,67 @@
+package io.genievm.core.internal.backup;
+
+import io.genievm.core.internal.format.IdHasher;
+import io.genievm.core.internal.format.MapPage;
+import io.genievm.core.internal.plan.ChunkBitmap;
+import io.genievm.core.internal.repository.MapWriter;
+import io.genievm.core.internal.repository.ParentMaps;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Compares a disk's new map with the parent's, page by page: counts the bytes that differ, and finds what differs although
+ * it was called unchanged. For one thread at a time.
+ */
+final class LeafComparison implements MapWriter.LeafListener {
+    private final ParentMaps.@Nullable Disk parent;
+    private final @Nullable ChunkBitmap calledChanged;
+    private final ChunkBitmap lies;
+    private final long chunks;
+    private final long capacity;
+    private final int chunkSize;
+    private long changed;
+
+    /**
+     * Compares with the parent's map, or with nothing.
+     *
+     * @param parent the parent's map
+     * @param calledChanged the chunks that may differ, or {@code null} where nothing was said about them
+     * @param capacity of the disk in bytes
+     * @param chunkSize in bytes
+     */
+    LeafComparison(
+            ParentMaps.@Nullable Disk parent, @Nullable ChunkBitmap calledChanged, long capacity, int chunkSize) {
+        this.parent = parent;
+        this.calledChanged = calledChanged;
+        this.capacity = capacity;
+        this.chunkSize = chunkSize;
+        this.chunks = (capacity + chunkSize - 1) / chunkSize;
+        this.lies = new ChunkBitmap(calledChanged == null ? 0 : chunks);
+    }
+
+    @Override
+    public void leaf(long number, MapPage page) {
+        MapPage old = parent == null ? null : parent.comparableLeaf(number);
+        long first = number * MapPage.FAN_OUT;
+        for (int entry = 0; entry < MapPage.FAN_OUT && first + entry < chunks; entry++) {
+            int at = MapPage.offset(entry);
+            boolean same = old == null ? page.isNull(entry) : IdHasher.equal(page.ids(), at, old.ids(), at);
+            if (!same) {
+                long chunk = first + entry;
+                changed += Math.min(chunkSize, capacity - chunk * chunkSize);
+                if (calledChanged != null && !calledChanged.get(chunk)) {
+                    lies.set(chunk, chunk + 1);
+                }
+            }
+        }
+    }
+
+    /** Bytes of chunks that differ. */
+    long changedBytes() {
+        return changed;
+    }
+
+    /** The chunks that differ although they were called unchanged. */
+    ChunkBitmap lies() {
+        return lies;
+    }
+}
