@@ -1,6 +1,7 @@
 /** Blob stores, and a driver for folders of disk images. */
 module io.genievm.storage {
     requires transitive io.genievm.api;
+    requires com.fasterxml.jackson.core;
     requires com.sun.jna;
     requires org.slf4j;
     requires static org.jspecify;

@@ -1,6 +1,7 @@
 package io.genievm.storage.internal.images;
 
 import io.genievm.api.DiskId;
+import io.genievm.api.hypervisor.DriverFact;
 import java.io.IOException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -64,10 +65,20 @@ record Entry(
         return path.getFileName().toString().endsWith(CHANGE_LIST);
     }
 
+    /** The list that tells the changes of an image. */
+    static Path changeListOf(Path image) {
+        return image.resolveSibling(image.getFileName() + CHANGE_LIST);
+    }
+
     /** The image that a change list is about. */
     static Path imageOf(Path changeList) {
         String name = changeList.getFileName().toString();
         return changeList.resolveSibling(name.substring(0, name.length() - CHANGE_LIST.length()));
+    }
+
+    /** Tells that something is ignored. */
+    static DriverFact ignored(Path path, String objection) {
+        return new DriverFact(DriverFact.FILE_IGNORED, null, path + " is ignored: " + objection);
     }
 
     /** Says why a VM or a disk can not have the name of a file. */

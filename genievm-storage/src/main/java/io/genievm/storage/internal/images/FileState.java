@@ -6,11 +6,12 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.time.Instant;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /** What tells that a file was written, cut, grown or replaced between two looks at it. */
 final class FileState {
@@ -46,11 +47,12 @@ final class FileState {
         return !last.toInstant().isBefore(moment);
     }
 
-    /** Names what is different in a later state. */
-    List<String> differences(FileState later) {
-        return values.keySet().stream()
+    /** Says what is different in a later state, if anything is. */
+    Optional<String> difference(FileState later) {
+        String names = values.keySet().stream()
                 .filter(name -> !Objects.equals(values.get(name), later.values.get(name)))
                 .map(name -> WORDS.getOrDefault(name, name))
-                .toList();
+                .collect(Collectors.joining(", "));
+        return names.isEmpty() ? Optional.empty() : Optional.of("different are its " + names);
     }
 }

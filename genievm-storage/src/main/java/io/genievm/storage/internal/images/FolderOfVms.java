@@ -47,7 +47,7 @@ final class FolderOfVms implements Inventory {
             if (objection == null) {
                 vms.add(new VmSummary(new VmId(entry.name()), entry.name()));
             } else {
-                facts.add(ignored(entry, objection));
+                facts.add(Entry.ignored(entry.path(), objection));
             }
         }
         vms.sort(Comparator.comparing(VmSummary::name));
@@ -63,17 +63,18 @@ final class FolderOfVms implements Inventory {
         for (Entry entry : entries(folder.real())) {
             String objection = objectionToDisk(entry);
             if (objection != null) {
-                facts.add(ignored(entry, objection));
+                facts.add(Entry.ignored(entry.path(), objection));
             } else if (!Entry.isChangeList(entry.path())) {
                 images.add(new ImagesVm.Image(
                         new DiskId(entry.name()),
+                        entry.path(),
                         entry.real(),
                         entry.attributes().size()));
             }
         }
         images.sort(Comparator.comparing(ImagesVm.Image::id));
         facts.sort(Comparator.comparing(DriverFact::message));
-        return new ImagesVm(id, List.copyOf(images), List.copyOf(facts));
+        return new ImagesVm(id, top, List.copyOf(images), List.copyOf(facts));
     }
 
     @Override
@@ -89,10 +90,6 @@ final class FolderOfVms implements Inventory {
     /** Says why a disk can not have a name here. */
     static @Nullable String objectionToDiskName(Path path) {
         return Entry.isChangeList(path) ? "such names are for lists of changes" : Entry.objectionToName(path);
-    }
-
-    private static DriverFact ignored(Entry entry, String objection) {
-        return new DriverFact(DriverFact.FILE_IGNORED, null, entry.path() + " is ignored: " + objection);
     }
 
     private static @Nullable String objectionToVm(Entry entry) {

@@ -4,7 +4,6 @@ import io.genievm.api.DiskId;
 import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
-import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.ChangeToken;
 import io.genievm.api.hypervisor.Changes;
 import io.genievm.api.hypervisor.DiskLimits;
@@ -18,8 +17,8 @@ import java.nio.channels.FileChannel;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** One image while it is read. */
@@ -27,15 +26,17 @@ final class ImageDisk implements SnapshotDisk {
     private final DiskId id;
     private final Path file;
     private final FileState state;
+    private final ChangeList changes;
     private final Resource resource;
     private final Scope scope;
-    private final List<DriverFact> facts;
+    private final Consumer<DriverFact> facts;
 
-    ImageDisk(VmId vm, ImagesVm.Image image, FileState state, Scope scope, List<DriverFact> facts) {
+    ImageDisk(ImagesVm.Image image, FileState state, ChangeList changes, Scope scope, Consumer<DriverFact> facts) {
         this.id = image.id();
         this.file = image.file();
         this.state = state;
-        this.resource = Resource.of(vm, id);
+        this.changes = changes;
+        this.resource = changes.resource();
         this.scope = scope;
         this.facts = facts;
     }
@@ -52,7 +53,7 @@ final class ImageDisk implements SnapshotDisk {
 
     @Override
     public Optional<ChangeToken> token() {
-        return Optional.empty();
+        return changes.token();
     }
 
     @Override
@@ -66,13 +67,8 @@ final class ImageDisk implements SnapshotDisk {
         try {
             return scope.add(DataExtents.of(file, capacity(), resource, scope));
         } catch (HolesUnknownException e) {
-            DriverFact fact = new DriverFact(
-                    DriverFact.ALLOCATION_UNKNOWN, id, "the holes of " + file + " are not known: " + e.getMessage());
-            synchronized (facts) {
-                if (!facts.contains(fact)) {
-                    facts.add(fact);
-                }
-            }
+            facts.accept(new DriverFact(
+                    DriverFact.ALLOCATION_UNKNOWN, id, "the holes of " + file + " are not known: " + e.getMessage()));
             return ExtentCursor.whole(capacity());
         }
     }
@@ -80,7 +76,7 @@ final class ImageDisk implements SnapshotDisk {
     @Override
     public Changes changesSince(ChangeToken token) {
         scope.requireOpen();
-        return new Changes.Unknown("NO_TRACKING", "changes of " + file + " are not tracked");
+        return changes.since(token, scope);
     }
 
     @Override
@@ -100,15 +96,16 @@ final class ImageDisk implements SnapshotDisk {
     public void confirmUnchanged() {
         scope.requireOpen();
         try {
-            List<String> differences = state.differences(FileState.of(file));
-            if (!differences.isEmpty()) {
-                throw changed("different are its " + String.join(", ", differences), null);
+            Optional<String> difference = state.difference(FileState.of(file));
+            if (difference.isPresent()) {
+                throw changed(difference.get(), null);
             }
         } catch (NoSuchFileException e) {
             throw changed("it is not there any more", e);
         } catch (IOException e) {
             throw FileErrors.of("can not look at " + file, resource, e);
         }
+        changes.confirmUnchanged();
     }
 
     private GenieVmException changed(String how, @Nullable Throwable cause) {

@@ -30,7 +30,7 @@ final class ImagesConnection implements HypervisorConnection {
 
     @Override
     public Set<Capability> capabilities() {
-        return Set.of(Capability.ALLOCATION);
+        return Set.of(Capability.ALLOCATION, Capability.CHANGE_TRACKING);
     }
 
     @Override

@@ -23,6 +23,7 @@ import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
 
 /** The images of a VM while they are read. Nothing freezes them: what they were at the beginning is remembered. */
 final class ImagesSnapshot implements VmSnapshot, Scope.Part {
@@ -31,21 +32,29 @@ final class ImagesSnapshot implements VmSnapshot, Scope.Part {
 
     private final VmDescription description;
     private final List<SnapshotDisk> disks;
-    private final List<DriverFact> facts;
+    private final CopyOnWriteArrayList<DriverFact> facts;
     private final Scope parent;
     private final Scope scope;
     private boolean ended;
 
-    private ImagesSnapshot(ImagesVm vm, List<FileState> states, SnapshotRequest request, Scope parent) {
+    /** What an image and its list of changes were; {@code null} for the list of a disk that is excluded. */
+    private record Seen(
+            ImagesVm.Image image, FileState state, @Nullable ChangeListState list) {
+        boolean isAsYoungAs(Instant moment) {
+            return state.isAsYoungAs(moment) || (list != null && list.isAsYoungAs(moment));
+        }
+    }
+
+    private ImagesSnapshot(ImagesVm vm, List<Seen> seen, SnapshotRequest request, Scope parent) {
         this.description = vm.description();
         this.facts = new CopyOnWriteArrayList<>(vm.facts());
         this.parent = parent;
         this.scope = new Scope("the snapshot of VM '" + vm.id() + "'");
         List<SnapshotDisk> all = new ArrayList<>();
-        for (int i = 0; i < states.size(); i++) {
-            ImagesVm.Image image = vm.images().get(i);
-            if (!request.excludedDisks().contains(image.id())) {
-                all.add(new ImageDisk(vm.id(), image, states.get(i), scope, facts));
+        for (Seen one : seen) {
+            if (one.list() != null) {
+                ChangeList changes = ChangeList.open(vm, one.image(), one.list(), facts::addIfAbsent);
+                all.add(new ImageDisk(one.image(), one.state(), changes, scope, facts::addIfAbsent));
             }
         }
         this.disks = List.copyOf(all);
@@ -63,14 +72,14 @@ final class ImagesSnapshot implements VmSnapshot, Scope.Part {
                 requireReadable(vm, image);
             }
         }
-        List<FileState> states = states(vm);
+        List<Seen> seen = look(vm, request.excludedDisks());
         Instant tick = clock.instant().minusMillis(TICK_MILLIS);
-        if (states.stream().anyMatch(state -> state.isAsYoungAs(tick))) {
+        if (seen.stream().anyMatch(one -> one.isAsYoungAs(tick))) {
             // A file written a moment ago can be written again without its times changing. A tick later it can not.
             awaitTick();
-            states = states(vm);
+            seen = look(vm, request.excludedDisks());
         }
-        return new ImagesSnapshot(withSizes(vm, states), states, request, parent);
+        return new ImagesSnapshot(withSizes(vm, seen), seen, request, parent);
     }
 
     @Override
@@ -144,26 +153,29 @@ final class ImagesSnapshot implements VmSnapshot, Scope.Part {
         }
     }
 
-    private static List<FileState> states(ImagesVm vm) {
-        List<FileState> states = new ArrayList<>();
+    private static List<Seen> look(ImagesVm vm, Set<DiskId> excluded) {
+        List<Seen> seen = new ArrayList<>();
         for (ImagesVm.Image image : vm.images()) {
             try {
-                states.add(FileState.of(image.file()));
+                FileState state = FileState.of(image.file());
+                ChangeListState list =
+                        excluded.contains(image.id()) ? null : ChangeListState.look(vm.top(), image.changeList());
+                seen.add(new Seen(image, state, list));
             } catch (IOException e) {
                 throw failure(vm, image, e);
             }
         }
-        return states;
+        return seen;
     }
 
-    private static ImagesVm withSizes(ImagesVm vm, List<FileState> states) {
+    private static ImagesVm withSizes(ImagesVm vm, List<Seen> seen) {
         List<ImagesVm.Image> images = new ArrayList<>();
-        for (int i = 0; i < states.size(); i++) {
-            ImagesVm.Image image = vm.images().get(i);
-            images.add(
-                    new ImagesVm.Image(image.id(), image.file(), states.get(i).size()));
+        for (Seen one : seen) {
+            ImagesVm.Image image = one.image();
+            images.add(new ImagesVm.Image(
+                    image.id(), image.path(), image.file(), one.state().size()));
         }
-        return new ImagesVm(vm.id(), images, vm.facts());
+        return new ImagesVm(vm.id(), vm.top(), images, vm.facts());
     }
 
     private static GenieVmException failure(ImagesVm vm, ImagesVm.Image image, IOException cause) {

@@ -18,6 +18,7 @@ import java.util.Optional;
 final class LoneImage implements Inventory {
     private final Path file;
     private final Path real;
+    private final Path folder;
     private final VmId id;
 
     LoneImage(Path file) throws IOException {
@@ -30,6 +31,7 @@ final class LoneImage implements Inventory {
         }
         this.file = file;
         this.real = file.toRealPath();
+        this.folder = file.resolveSibling("").toRealPath();
         this.id = new VmId(file.getFileName().toString());
     }
 
@@ -52,8 +54,8 @@ final class LoneImage implements Inventory {
                     "there is no VM '" + vm + "'; the image " + file + " is VM '" + id + "'");
         }
         try {
-            ImagesVm.Image image = new ImagesVm.Image(new DiskId(id.value()), real, Files.size(real));
-            return new ImagesVm(id, List.of(image), List.of());
+            ImagesVm.Image image = new ImagesVm.Image(new DiskId(id.value()), file, real, Files.size(real));
+            return new ImagesVm(id, folder, List.of(image), List.of());
         } catch (IOException e) {
             throw FileErrors.of("can not look at " + file, Resource.of(vm), e);
         }
