@@ -33,14 +33,19 @@ public final class ChildJvm implements AutoCloseable {
      * @param needed a class of each library that it needs
      */
     public static ChildJvm start(Class<?> main, List<Class<?>> needed, String... arguments) throws IOException {
+        return start(main, List.of(), needed, arguments);
+    }
+
+    /** As {@link #start(Class, List, String...)}, with options of the JVM such as {@code -Xmx16m}. */
+    public static ChildJvm start(Class<?> main, List<String> options, List<Class<?>> needed, String... arguments)
+            throws IOException {
         Set<String> places = new LinkedHashSet<>();
         places.add(place(main));
         needed.forEach(type -> places.add(place(type)));
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-cp",
-                String.join(File.pathSeparator, places),
-                main.getName()));
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(options);
+        command.addAll(List.of("-cp", String.join(File.pathSeparator, places), main.getName()));
         command.addAll(List.of(arguments));
         return new ChildJvm(
                 new ProcessBuilder(command).redirectErrorStream(true).start());

@@ -139,6 +139,23 @@ class NewImagesVmTest {
     }
 
     @Test
+    void aNewImageNeverMeetsAListOfChangesOfAnOldOne() throws IOException {
+        Path left = Files.createDirectory(directory.resolve("new")).resolve("root.raw.changes");
+        Files.writeString(left, "{\"token\":\"old\"}");
+        Failing.with(ErrorCode.ALREADY_EXISTS, () -> creation.create(request("new", 10)));
+
+        Files.move(left, directory.resolve("kept"));
+        Files.delete(left.getParent());
+        try (NewVm vm = creation.create(request("new", 10))) {
+            Files.createDirectory(left.getParent());
+            Files.move(directory.resolve("kept"), left);
+            Failing.with(ErrorCode.ALREADY_EXISTS, vm::complete);
+        }
+        assertThat(left).exists();
+        assertThat(directory.resolve("new/root.raw")).doesNotExist();
+    }
+
+    @Test
     void ofManyThatTakeOneNameOneGetsIt() throws Exception {
         int racers = 8;
         ExecutorService threads = Executors.newFixedThreadPool(racers);
