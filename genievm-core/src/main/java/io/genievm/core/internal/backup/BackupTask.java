@@ -378,8 +378,18 @@ public final class BackupTask {
             }
             DiskId id = disk.id();
             List<Extent> extents = disk.lies(access.options().chunkSize());
-            List<SessionId> suspects = disk.consistent ? parent.unprovenSince(before.manifest()) : List.of();
+            if (extents.isEmpty()) {
+                control.meter()
+                        .warn(new Warning(
+                                "AUDIT_MISMATCH",
+                                id,
+                                "disk '" + id + "' holds data where the driver says that nothing is allocated, so all"
+                                        + " of it was read"));
+                continue;
+            }
+            String consequence = "as it changed while it was read, that says nothing about earlier points";
             if (disk.consistent) {
+                List<SessionId> suspects = parent.unprovenSince(before.manifest());
                 session.putIncident(new Incident(
                         access.id(),
                         session.id(),
@@ -389,6 +399,10 @@ public final class BackupTask {
                         before.manifest().provenPoint(),
                         suspects,
                         extents));
+                consequence = suspects.isEmpty()
+                        ? "no earlier point is affected"
+                        : "suspect since then: "
+                                + suspects.stream().map(SessionId::value).collect(Collectors.joining(", "));
             }
             control.meter()
                     .warn(new Warning(
@@ -396,19 +410,8 @@ public final class BackupTask {
                             id,
                             "disk '" + id + "' differs in " + extents.size()
                                     + (extents.size() == 1 ? " range" : " ranges")
-                                    + " that were called unchanged, so all of it was read; "
-                                    + consequence(disk.consistent, suspects)));
+                                    + " that were called unchanged, so all of it was read; " + consequence));
         }
-    }
-
-    private static String consequence(boolean consistent, List<SessionId> suspects) {
-        if (!consistent) {
-            return "as it changed while it was read, that says nothing about earlier points";
-        }
-        return suspects.isEmpty()
-                ? "no earlier point is affected"
-                : "suspect since then: "
-                        + suspects.stream().map(SessionId::value).collect(Collectors.joining(", "));
     }
 
     private Manifest manifest(

@@ -51,8 +51,10 @@ record PlannedDisk(
                 source, DiskPlan.SCAN, "AUDIT_MISMATCH", allocated, allocated, parent, null, calledChanged, audit);
     }
 
-    /** Whether every chunk of the disk is read and hashed, or, by the audit, compared. */
+    /** Whether every chunk of the disk is read and hashed, or compared by the audit. */
     boolean isProving() {
-        return plan != DiskPlan.CHANGED || audit != null && audit.isComplete();
+        return plan != DiskPlan.CHANGED
+                || calledChanged != null
+                        && calledChanged.count() + (audit == null ? 0 : audit.chunks.count()) == calledChanged.chunks();
     }
 }
