@@ -16,6 +16,10 @@ class InMemoryHypervisorContractTest extends HypervisorProviderContract {
         return provider;
     }
 
+    final InMemoryHypervisor hypervisor() {
+        return provider.hypervisor("test");
+    }
+
     @Override
     protected HypervisorConfig config() {
         return HypervisorConfig.of("memory:test");
@@ -29,8 +33,8 @@ class InMemoryHypervisorContractTest extends HypervisorProviderContract {
         KnownVm vm = new KnownVm(
                 "web",
                 Map.of("empty", new byte[0], "one", new byte[] {1}, "zeroes", new byte[100_000], "root", random));
-        InMemoryVm made = provider.hypervisor("test").addVm("web");
-        provider.hypervisor("test").addVm("another");
+        InMemoryVm made = hypervisor().addVm("web");
+        hypervisor().addVm("another");
         vm.disks().forEach((id, bytes) -> {
             InMemoryDisk disk = made.addDisk(id.value(), bytes);
             if (id.value().equals("zeroes")) {

@@ -7,7 +7,7 @@ package io.genievm.api.hypervisor;
  */
 public sealed interface Changes {
     /**
-     * Every range that was written since; nothing else was.
+     * Every range that was written since: nothing outside of them was. They may be wider than what was written.
      *
      * @param extents the ranges, closed by whoever asked
      * @since 0.1

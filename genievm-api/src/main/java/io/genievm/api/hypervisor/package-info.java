@@ -41,6 +41,34 @@
  *       {@link io.genievm.api.hypervisor.HypervisorConnection#ability}.
  * </ol>
  *
+ * <h2>Rules for change tokens</h2>
+ *
+ * <ol>
+ *   <li>Every disk of a snapshot whose changes are tracked has a token: the same at each call, and never that of another
+ *       disk or another snapshot. It marks the moment of the snapshot, not that of its end.
+ *   <li>The answer to {@link io.genievm.api.hypervisor.SnapshotDisk#changesSince} covers the time from the token's moment
+ *       to the snapshot's. It may hold more than was written, up to the whole disk, and never less; what was zeroed or
+ *       discarded was written. That nothing was written is known: an empty list. It may be asked for any number of times,
+ *       by several threads, until the snapshot ends.
+ *   <li>A driver vouches for its own tokens of the same disk at the same capacity. Any other (unknown, dropped, of another
+ *       disk, of one that was removed and added again) is answered with
+ *       {@link io.genievm.api.hypervisor.Changes.Unknown}, which is no failure. A token that may have been dropped is
+ *       either unknown or as good as ever.
+ *   <li>{@link io.genievm.api.hypervisor.VmSnapshot#committed()} keeps the new tokens and may drop those of the same
+ *       repository and VM that are older, but none of a session that may still live.
+ *   <li>{@link io.genievm.api.hypervisor.VmSnapshot#abandoned()} drops the new tokens and keeps the parent's.
+ *   <li>{@link io.genievm.api.hypervisor.VmSnapshot#close()} alone keeps both; the next
+ *       {@link io.genievm.api.hypervisor.HypervisorConnection#beginSnapshot} clears those that are neither its parent's
+ *       nor of a session that may still live.
+ *   <li>Two repositories that back up one VM do not disturb each other: their tokens live and die apart.
+ *   <li>A disk that is excluded, or not tracked, has no token, and takes nothing from the others.
+ *   <li>A token of the parent that can not be used any more is told as
+ *       {@link io.genievm.api.hypervisor.DriverFact#TRACKING_LOST} of its disk, at the latest when it has been asked
+ *       about.
+ *   <li>Without {@link io.genievm.api.hypervisor.Capability#CHANGE_TRACKING} no disk has a token, and every answer is
+ *       {@link io.genievm.api.hypervisor.Changes.Unknown}.
+ * </ol>
+ *
  * <p>Providers are found with {@link java.util.ServiceLoader} or handed to the core. A provider that works on the class
  * path and on the module path is registered twice: {@code provides ... with} in its module-info and a file in
  * {@code META-INF/services}.

@@ -1,0 +1,42 @@
+package io.genievm.testkit;
+
+import io.genievm.api.DiskId;
+import io.genievm.api.VmId;
+import java.util.Set;
+import java.util.TreeSet;
+
+class TrackingHypervisorContractTest extends InMemoryHypervisorContractTest {
+    @Override
+    protected KnownVm knownVm() {
+        KnownVm vm = super.knownVm();
+        hypervisor().trackChanges(true);
+        disk(vm.id(), new DiskId("one")).trackChanges(false);
+        return vm;
+    }
+
+    @Override
+    protected Set<DiskId> trackedDisks() {
+        Set<DiskId> tracked = new TreeSet<>(super.trackedDisks());
+        tracked.remove(new DiskId("one"));
+        return tracked;
+    }
+
+    @Override
+    protected void write(VmId vm, DiskId disk, long offset, byte[] bytes) {
+        disk(vm, disk).write(offset, bytes);
+    }
+
+    @Override
+    protected void zero(VmId vm, DiskId disk, long offset, long length) {
+        disk(vm, disk).zero(offset, length);
+    }
+
+    @Override
+    protected void loseTracking(VmId vm, DiskId disk) {
+        disk(vm, disk).loseTracking();
+    }
+
+    InMemoryDisk disk(VmId vm, DiskId disk) {
+        return hypervisor().vm(vm.value()).disk(disk.value());
+    }
+}
