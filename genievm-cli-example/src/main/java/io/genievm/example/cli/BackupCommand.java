@@ -101,22 +101,26 @@ final class BackupCommand implements Action {
                 .allowInconsistent(allowInconsistent)
                 .full(full);
         if (audit != null) {
-            refuseIf(full, "--full reads everything, so there is nothing to audit: leave --audit or --full out");
+            refuseFull("--audit");
             request.audit(audit);
         }
         if (auditShare != null) {
-            refuseIf(full, "--full reads everything, so there is nothing to audit: leave --audit-share or --full out");
-            refuseIf(
-                    audit == AuditMode.NONE || audit == AuditMode.FULL,
-                    "--audit-share is the share of a sample and has no effect with --audit " + Text.word(audit));
+            refuseFull("--audit-share");
+            if (audit != null && audit != AuditMode.SAMPLE) {
+                throw new ParameterException(
+                        spec.commandLine(),
+                        "--audit-share is the share of a sample and has no effect with --audit " + Text.word(audit));
+            }
             request.auditShare(auditShare.value());
         }
         return request.build();
     }
 
-    private void refuseIf(boolean wrong, String why) {
-        if (wrong) {
-            throw new ParameterException(spec.commandLine(), why);
+    private void refuseFull(String other) {
+        if (full) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "--full reads everything, so there is nothing to audit: leave --full or " + other + " out");
         }
     }
 
