@@ -21,6 +21,7 @@ import io.genievm.core.VerifyRequest;
 import io.genievm.core.internal.backup.BackupTask;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.repository.PointCatalog;
+import io.genievm.core.internal.repository.PointDeletion;
 import io.genievm.core.internal.repository.RepositoryAccess;
 import io.genievm.core.internal.restore.RestoreTask;
 import io.genievm.core.internal.task.RunningTask;
@@ -120,7 +121,8 @@ final class OpenRepository implements Repository {
 
     @Override
     public void delete(SessionId point) {
-        throw new GenieVmException(ErrorCode.UNSUPPORTED, "not there yet");
+        requireOpen();
+        new PointDeletion(access, point).run();
     }
 
     @Override
@@ -139,10 +141,14 @@ final class OpenRepository implements Repository {
         engine.forget(this);
     }
 
-    private synchronized <T> TaskHandle<T> start(String name, Function<TaskControl, T> body) {
+    private synchronized void requireOpen() {
         if (closed) {
             throw new GenieVmException(ErrorCode.CLOSED, "the repository is closed");
         }
+    }
+
+    private synchronized <T> TaskHandle<T> start(String name, Function<TaskControl, T> body) {
+        requireOpen();
         tasks.removeIf(task -> task.state().isFinal());
         RunningTask<T> task = RunningTask.start(name, access.executor(), body);
         tasks.add(task);

@@ -126,6 +126,11 @@ public final class ObjectKeys {
         public String witness() {
             return WITNESS + vmKey + "/" + session;
         }
+
+        /** The key of what says that the session works. */
+        public String sessionObject() {
+            return SESSIONS + vmKey + "/" + session;
+        }
     }
 
     /** A key of a plan or verdict. */

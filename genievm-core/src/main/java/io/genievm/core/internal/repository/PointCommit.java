@@ -21,11 +21,12 @@ import io.genievm.core.internal.store.PutFailures;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.Set;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The one step that makes a point, and what follows it: rules 6, 7 and 11 of {@code docs/format/protocol.md}. */
+/** The one step that makes a point, and what follows it: rules 6, 7, 11 and 12 of {@code docs/format/protocol.md}. */
 public final class PointCommit {
     private static final Logger LOG = LoggerFactory.getLogger(PointCommit.class);
 
@@ -121,8 +122,13 @@ public final class PointCommit {
         }
     }
 
-    /** Ends sessions of a VM whose outcome is known and whose process did not come to it: rule 11. */
+    /** Ends what processes that died have left undone for a VM: sessions (rule 11) and deletions (rule 12). */
     void tidy(VmId vm) {
+        endSessions(vm);
+        putMissingWitnesses(vm);
+    }
+
+    private void endSessions(VmId vm) {
         String folder = ObjectKeys.SESSIONS + ObjectKeys.vmKey(vm) + "/";
         Set<SessionId> ended = new HashSet<>();
         try (BlobCursor cursor = store.list(folder)) {
@@ -144,7 +150,43 @@ public final class PointCommit {
             }
         }
         if (!ended.isEmpty()) {
-            deleteSignsOfLife(ended);
+            deleteSignsOfLife(store, ended);
+        }
+    }
+
+    /** A deletion that was broken off leaves a manifest without its witness; then the point is there to stay. */
+    private void putMissingWitnesses(VmId vm) {
+        String folder = ObjectKeys.vmKey(vm) + "/";
+        Set<String> manifests = new TreeSet<>();
+        // In this order: a witness is put after its manifest.
+        try (BlobCursor cursor = store.list(ObjectKeys.POINTS + folder)) {
+            while (cursor.next()) {
+                if (cursor.entry().length() > 0) {
+                    manifests.add(cursor.entry().key());
+                }
+            }
+        }
+        Set<String> witnesses = new HashSet<>();
+        try (BlobCursor cursor = store.list(ObjectKeys.WITNESS + folder)) {
+            while (cursor.next()) {
+                witnesses.add(cursor.entry().key());
+            }
+        }
+        for (String manifest : manifests) {
+            ObjectKeys.PointKey key = ObjectKeys.parsePoint(manifest);
+            if (key != null
+                    && !witnesses.contains(key.witness())
+                    && store.stat(key.sessionObject()).isEmpty()) {
+                try {
+                    putWitness(key);
+                } catch (GenieVmException e) {
+                    if (!Corruption.isObjectProblem(e)) {
+                        throw e;
+                    }
+                    // Deleted after all, or damaged, or too new: other rules tell of that.
+                    LOG.debug("the witness of {} is missing and can not be put", manifest, e);
+                }
+            }
         }
     }
 
@@ -156,12 +198,15 @@ public final class PointCommit {
             return false;
         }
         if (point.length() > 0 && store.stat(key.witness()).isEmpty()) {
-            byte[] bytes = store.getAll(key.point(), Manifest.MAX_BYTES);
-            putWitness(
-                    Manifest.decode(key.point(), access.id(), access.options().chunkSize(), bytes), bytes);
+            putWitness(key);
         }
         store.delete(sessionKey);
         return true;
+    }
+
+    private void putWitness(ObjectKeys.PointKey key) {
+        byte[] bytes = store.getAll(key.point(), Manifest.MAX_BYTES);
+        putWitness(Manifest.decode(key.point(), access.id(), access.options().chunkSize(), bytes), bytes);
     }
 
     /** A writer stops at a session that is too new: it may work by rules that this software does not know. */
@@ -178,7 +223,8 @@ public final class PointCommit {
         }
     }
 
-    private void deleteSignsOfLife(Set<SessionId> sessions) {
+    /** Deletes the signs of life of sessions whose objects are gone. */
+    static void deleteSignsOfLife(BlobStore store, Set<SessionId> sessions) {
         try (BlobCursor cursor = store.list(ObjectKeys.PROGRESS)) {
             while (cursor.next()) {
                 ObjectKeys.NumberedKey key =

@@ -9,15 +9,19 @@ import io.genievm.api.ErrorCode;
 import io.genievm.api.Extent;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.SessionId;
+import io.genievm.api.VmId;
 import io.genievm.core.Damage;
 import io.genievm.core.VerifyReport;
 import io.genievm.core.VerifyRequest;
+import io.genievm.core.internal.format.Incident;
+import io.genievm.core.internal.format.ObjectKeys;
 import io.genievm.core.testing.DeadWriter;
 import io.genievm.core.testing.InterceptedStore;
 import io.genievm.core.testing.InterceptedStore.Kind;
 import io.genievm.core.testing.Lab;
 import io.genievm.core.testing.PlainRepository;
 import io.genievm.core.testing.PlainRepository.PlainSegment;
+import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -208,6 +212,35 @@ class VerifyTest {
                     .containsExactly(key);
             store.replace(key, bytes);
         }
+    }
+
+    @Test
+    @DisplayName("incidents: their bytes are checked, and one that can be read is no damage; one that can not is, once")
+    void incidents() {
+        lab.addVm("web", 100_000);
+        lab.backup("web");
+        long without = lab.verify().checkedBytes();
+        VmId vm = new VmId("web");
+        byte[] bytes = new Incident(
+                        lab.repository().id(),
+                        new SessionId("a".repeat(32)),
+                        vm,
+                        ROOT,
+                        Instant.EPOCH,
+                        null,
+                        List.of(new SessionId("b".repeat(32))),
+                        List.of(new Extent(0, 4096)))
+                .encode();
+        String key = ObjectKeys.incidents(vm) + "c".repeat(32);
+        store.replace(key, bytes);
+
+        VerifyReport report = lab.verify();
+
+        assertThat(report.damage()).isEmpty();
+        assertThat(report.warnings()).isEmpty();
+        assertThat(report.checkedBytes()).isEqualTo(without + bytes.length);
+        flip(key, 10);
+        assertThat(lab.verify().damage()).extracting(Damage::object).containsExactly(key);
     }
 
     @Test
