@@ -453,7 +453,7 @@ public abstract class HypervisorProviderContract {
     final void cursorKeepsItsRules() {
         try (VmSnapshot snapshot = begin()) {
             SnapshotDisk disk = largest(snapshot);
-            assertKeepsItsRules(disk.allocated());
+            assertKeepsItsRules(disk.allocated(), disk.capacity());
             snapshot.abandoned();
         }
     }
@@ -598,7 +598,7 @@ public abstract class HypervisorProviderContract {
         contents.writeEdges();
         try (VmSnapshot snapshot = begin(repository, tokens)) {
             for (SnapshotDisk disk : tracked(snapshot)) {
-                assertKeepsItsRules(known(disk, token(tokens, disk)));
+                assertKeepsItsRules(known(disk, token(tokens, disk)), disk.capacity());
                 // One that is not read to its end.
                 ExtentCursor cursor = known(disk, token(tokens, disk));
                 cursor.next();
@@ -693,7 +693,10 @@ public abstract class HypervisorProviderContract {
             snapshot.abandoned();
         }
         contents.writeSome();
-        try (VmSnapshot snapshot = begin(repository, tokens)) {
+        // No session has ended, so that nothing but abandoned() can have dropped them.
+        SnapshotRequest next =
+                request(repository, tokens).endedSessions(session -> false).build();
+        try (VmSnapshot snapshot = connection.beginSnapshot(known.id(), next)) {
             assertCovers(snapshot, tokens, before, contents.now());
             assertDropped(snapshot, abandoned, between, contents.now());
             snapshot.abandoned();
@@ -1279,12 +1282,14 @@ public abstract class HypervisorProviderContract {
         assertThat(((Changes.Unknown) changes).message()).isNotBlank();
     }
 
-    private static void assertKeepsItsRules(ExtentCursor cursor) {
+    private static void assertKeepsItsRules(ExtentCursor cursor, long capacity) {
         assertThatThrownBy(cursor::offset).isInstanceOf(IllegalStateException.class);
         assertThatThrownBy(cursor::length).isInstanceOf(IllegalStateException.class);
+        long end = 0;
         while (cursor.next()) {
-            assertThat(cursor.offset()).isEqualTo(cursor.offset());
+            assertThat(cursor.offset()).isEqualTo(cursor.offset()).isBetween(end, capacity - 1);
             assertThat(cursor.length()).isPositive().isEqualTo(cursor.length());
+            end = cursor.offset() + cursor.length();
         }
         assertThatThrownBy(cursor::offset).isInstanceOf(IllegalStateException.class);
         assertThatThrownBy(cursor::length).isInstanceOf(IllegalStateException.class);

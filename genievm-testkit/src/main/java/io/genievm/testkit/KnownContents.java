@@ -12,7 +12,10 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 
-/** What the disks of a VM hold while a test writes them. Every write changes every byte, so that none can be missed. */
+/**
+ * What the disks of a VM hold while a test writes them. Every write changes every byte, and some of what is zeroed was
+ * something else before, so that lists can be checked by what differs.
+ */
 final class KnownContents {
     private final Map<DiskId, byte[]> contents = new HashMap<>();
     private final Writing writing;
@@ -28,6 +31,9 @@ final class KnownContents {
     KnownContents(KnownVm vm, Set<DiskId> disks, Writing writing) {
         disks.forEach(disk -> contents.put(disk, vm.disks().get(disk).clone()));
         this.writing = writing;
+        for (DiskId disk : disks) {
+            write(disk, zeroed(disk), zeroedLength(disk));
+        }
     }
 
     /** What all disks hold now. */
@@ -41,6 +47,7 @@ final class KnownContents {
     void writeEdges() {
         for (DiskId disk : contents.keySet()) {
             int capacity = bytes(disk).length;
+            zero(disk, zeroed(disk), zeroedLength(disk));
             write(disk, 0, 100);
             write(disk, capacity - 77, 77);
             for (int block = 512; block > 0 && block < capacity; block *= 2) {
@@ -49,8 +56,7 @@ final class KnownContents {
             write(disk, 20_000, 1);
             write(disk, 65_536 + 4096, 4096);
             write(disk, 3 * 65_536 - 10, 2 * 65_536 + 20);
-            zero(disk, capacity / 2 + 1, 5000);
-            zero(disk, 600_000, 200_000);
+            zero(disk, capacity - 10_001, 5000);
         }
     }
 
@@ -87,6 +93,15 @@ final class KnownContents {
                 .isEqualTo(-1);
     }
 
+    /** Where {@link #writeEdges()} zeroes, for which there must be something else before. */
+    private int zeroed(DiskId disk) {
+        return bytes(disk).length / 4 + 1;
+    }
+
+    private int zeroedLength(DiskId disk) {
+        return Math.min(200_000, bytes(disk).length / 2);
+    }
+
     private byte[] bytes(DiskId disk) {
         return contents.getOrDefault(disk, new byte[0]);
     }
@@ -109,10 +124,11 @@ final class KnownContents {
     /** Zeroes what fits. */
     private void zero(DiskId disk, int offset, int length) {
         byte[] content = bytes(disk);
+        int start = Math.max(0, offset);
         int end = Math.min(content.length, offset + length);
-        if (offset < end) {
-            Arrays.fill(content, offset, end, (byte) 0);
-            writing.zero(disk, offset, end - offset);
+        if (start < end) {
+            Arrays.fill(content, start, end, (byte) 0);
+            writing.zero(disk, start, end - start);
         }
     }
 }

@@ -1,0 +1,232 @@
+package io.genievm.testkit;
+
+import io.genievm.api.DiskId;
+import io.genievm.api.VmId;
+import io.genievm.api.hypervisor.Capability;
+import io.genievm.api.hypervisor.ChangeToken;
+import io.genievm.api.hypervisor.Changes;
+import io.genievm.api.hypervisor.DiskLimits;
+import io.genievm.api.hypervisor.DiskReader;
+import io.genievm.api.hypervisor.DriverFact;
+import io.genievm.api.hypervisor.ExtentCursor;
+import io.genievm.api.hypervisor.HypervisorConfig;
+import io.genievm.api.hypervisor.HypervisorConnection;
+import io.genievm.api.hypervisor.HypervisorProvider;
+import io.genievm.api.hypervisor.QuiesceMode;
+import io.genievm.api.hypervisor.SnapshotDisk;
+import io.genievm.api.hypervisor.SnapshotRequest;
+import io.genievm.api.hypervisor.VmDescription;
+import io.genievm.api.hypervisor.VmListing;
+import io.genievm.api.hypervisor.VmSnapshot;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/** A way to break a driver. Nothing is broken that is not overridden. */
+class Mutation {
+    /** Prepares a disk of the known VM. */
+    void prepare(InMemoryDisk disk) {}
+
+    Set<Capability> capabilities(HypervisorConnection connection) {
+        return connection.capabilities();
+    }
+
+    VmSnapshot begin(HypervisorConnection connection, VmId vm, SnapshotRequest request) {
+        return connection.beginSnapshot(vm, request);
+    }
+
+    Optional<ChangeToken> token(SnapshotDisk disk) {
+        return disk.token();
+    }
+
+    Changes changesSince(SnapshotDisk disk, ChangeToken token) {
+        return disk.changesSince(token);
+    }
+
+    List<DriverFact> facts(VmSnapshot snapshot) {
+        return snapshot.facts();
+    }
+
+    void committed(VmSnapshot snapshot) {
+        snapshot.committed();
+    }
+
+    void abandoned(VmSnapshot snapshot) {
+        snapshot.abandoned();
+    }
+
+    /** Closes a snapshot that was neither committed nor abandoned. */
+    void closeAlone(VmSnapshot snapshot) {
+        snapshot.close();
+    }
+
+    HypervisorProvider breaking(HypervisorProvider provider) {
+        return new HypervisorProvider() {
+            @Override
+            public String name() {
+                return provider.name();
+            }
+
+            @Override
+            public Set<String> schemes() {
+                return provider.schemes();
+            }
+
+            @Override
+            public HypervisorConnection open(HypervisorConfig config) {
+                return new Connection(provider.open(config));
+            }
+        };
+    }
+
+    private final class Connection implements HypervisorConnection {
+        private final HypervisorConnection connection;
+
+        Connection(HypervisorConnection connection) {
+            this.connection = connection;
+        }
+
+        @Override
+        public Set<Capability> capabilities() {
+            return Mutation.this.capabilities(connection);
+        }
+
+        @Override
+        public String providerName() {
+            return connection.providerName();
+        }
+
+        @Override
+        public String sourceId() {
+            return connection.sourceId();
+        }
+
+        @Override
+        public VmListing vms() {
+            return connection.vms();
+        }
+
+        @Override
+        public VmDescription describe(VmId vm) {
+            return connection.describe(vm);
+        }
+
+        @Override
+        public VmSnapshot beginSnapshot(VmId vm, SnapshotRequest request) {
+            return new Snapshot(begin(connection, vm, request));
+        }
+
+        @Override
+        public <A> Optional<A> ability(Class<A> type) {
+            return connection.ability(type);
+        }
+
+        @Override
+        public void close() {
+            connection.close();
+        }
+    }
+
+    private final class Snapshot implements VmSnapshot {
+        private final VmSnapshot snapshot;
+        private final List<SnapshotDisk> disks;
+        private final AtomicBoolean ended = new AtomicBoolean();
+
+        Snapshot(VmSnapshot snapshot) {
+            this.snapshot = snapshot;
+            this.disks = snapshot.disks().stream()
+                    .<SnapshotDisk>map(disk -> new Disk(disk))
+                    .toList();
+        }
+
+        @Override
+        public VmDescription description() {
+            return snapshot.description();
+        }
+
+        @Override
+        public List<SnapshotDisk> disks() {
+            return disks;
+        }
+
+        @Override
+        public QuiesceMode quiesced() {
+            return snapshot.quiesced();
+        }
+
+        @Override
+        public List<DriverFact> facts() {
+            return Mutation.this.facts(snapshot);
+        }
+
+        @Override
+        public void committed() {
+            ended.set(true);
+            Mutation.this.committed(snapshot);
+        }
+
+        @Override
+        public void abandoned() {
+            ended.set(true);
+            Mutation.this.abandoned(snapshot);
+        }
+
+        @Override
+        public void close() {
+            if (ended.getAndSet(true)) {
+                snapshot.close();
+            } else {
+                closeAlone(snapshot);
+            }
+        }
+    }
+
+    private final class Disk implements SnapshotDisk {
+        private final SnapshotDisk disk;
+
+        Disk(SnapshotDisk disk) {
+            this.disk = disk;
+        }
+
+        @Override
+        public DiskId id() {
+            return disk.id();
+        }
+
+        @Override
+        public long capacity() {
+            return disk.capacity();
+        }
+
+        @Override
+        public Optional<ChangeToken> token() {
+            return Mutation.this.token(disk);
+        }
+
+        @Override
+        public DiskLimits limits() {
+            return disk.limits();
+        }
+
+        @Override
+        public ExtentCursor allocated() {
+            return disk.allocated();
+        }
+
+        @Override
+        public Changes changesSince(ChangeToken token) {
+            return Mutation.this.changesSince(disk, token);
+        }
+
+        @Override
+        public DiskReader openReader() {
+            return disk.openReader();
+        }
+
+        @Override
+        public void confirmUnchanged() {
+            disk.confirmUnchanged();
+        }
+    }
+}
