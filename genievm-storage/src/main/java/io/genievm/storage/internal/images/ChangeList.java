@@ -71,16 +71,14 @@ final class ChangeList {
             return new Changes.Unknown(DriverFact.TRACKING_LOST, lost);
         }
         if (tokens == null) {
-            return new Changes.Unknown(
-                    "NO_TRACKING", "changes of " + image.path() + " are not tracked: " + state.objection());
+            return unknown("NO_TRACKING", "changes of " + image.path() + " are not tracked: " + state.objection());
         }
         if (tokens.since().isEmpty()) {
-            return new Changes.Unknown(
-                    "FIRST_MARK", path + " has no \"since\": it only sets a mark for the lists to come");
+            return unknown("FIRST_MARK", path + " has no \"since\": it only sets a mark for the lists to come");
         }
         ChangeToken since = tokens.since().get();
         if (!since.equals(parent)) {
-            return new Changes.Unknown(
+            return unknown(
                     "TOKEN_UNKNOWN",
                     path + " tells the changes since '" + Shown.text(since.value()) + "', not since '"
                             + Shown.text(parent.value()) + "'");
@@ -156,9 +154,18 @@ final class ChangeList {
         return "can not read it: " + FileErrors.reason(failure);
     }
 
+    private Changes.Unknown unknown(String reason, String message) {
+        tell(message);
+        return new Changes.Unknown(reason, message);
+    }
+
     private String tellLost(String why) {
         String message = "the list of changes " + path + " is of no use: " + why;
-        facts.accept(new DriverFact(DriverFact.TRACKING_LOST, image.id(), message));
+        tell(message);
         return message;
+    }
+
+    private void tell(String message) {
+        facts.accept(new DriverFact(DriverFact.TRACKING_LOST, image.id(), message));
     }
 }

@@ -58,13 +58,16 @@ import java.util.TreeSet;
  * <ul>
  *   <li>No list, or a list that is a link out of DIR (out of the folder of FILE, for one image), which a fact
  *       {@code FILE_IGNORED} tells: the disk has no token, and all of it is read.
+ *   <li>The list was not begun anew since the last backup: {@code since} is not its {@code token}, so that all of the
+ *       disk is read; the token is kept once more and still good for the next list.
  *   <li>The first line is not as described, {@code token} and {@code since} are equal, the list is empty, is no regular
  *       file or can not be read: tracking is lost, which a fact {@code TRACKING_LOST} tells with the number of the line.
  *       The disk has no token, and all of it is read.
  *   <li>A later line is not as described: tracking is lost as well, and all of the disk is read; nothing is taken from
  *       the lines before. The token stays, for it names the moment whatever the extents are worth.
  *   <li>Extents break the rules above: they are handed on as they are, and the backup takes them for lost tracking.
- *   <li>{@code since} is missing, or is not what was asked for: {@code FIRST_MARK} or {@code TOKEN_UNKNOWN}, no fault.
+ *   <li>The parent point has a token, and there is no list any more, or {@code since} is missing or another: all of the
+ *       disk is read, and a fact {@code TRACKING_LOST} tells why the parent's token is of no use.
  *   <li>The list changes, appears or vanishes during the backup: {@code SOURCE_CHANGED}, as when the image does.
  *   <li>The list of a disk that is excluded is not looked at.
  * </ul>

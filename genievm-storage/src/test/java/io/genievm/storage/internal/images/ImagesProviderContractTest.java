@@ -1,5 +1,7 @@
 package io.genievm.storage.internal.images;
 
+import io.genievm.api.DiskId;
+import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.HypervisorConfig;
 import io.genievm.api.hypervisor.HypervisorProvider;
 import io.genievm.api.hypervisor.VmCreation;
@@ -10,16 +12,22 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.io.TempDir;
 
 class ImagesProviderContractTest extends HypervisorProviderContract {
     @TempDir
     private Path directory;
 
+    private @Nullable TrackedImages images;
+
+    /** Every snapshot is preceded by a job that exports the images with their lists, as a user would have it. */
     @Override
     protected HypervisorProvider provider() {
-        return new ImagesProvider();
+        return images == null ? new ImagesProvider() : images;
     }
 
     @Override
@@ -58,10 +66,37 @@ class ImagesProviderContractTest extends HypervisorProviderContract {
             for (var disk : vm.disks().entrySet()) {
                 Images.write(folder.resolve(disk.getKey().value()), disk.getValue());
             }
+            images = new TrackedImages(vm, trackedDisks(vm), folder);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
         return vm;
+    }
+
+    @Override
+    protected Set<DiskId> trackedDisks() {
+        return images().tracked();
+    }
+
+    @Override
+    protected void write(VmId vm, DiskId disk, long offset, byte[] bytes) {
+        images().write(disk, offset, bytes);
+    }
+
+    @Override
+    protected void loseTracking(VmId vm, DiskId disk) {
+        images().loseTracking(disk);
+    }
+
+    /** All but one, so that disks of both kinds meet in a snapshot. */
+    private static Set<DiskId> trackedDisks(KnownVm vm) {
+        Set<DiskId> tracked = new TreeSet<>(vm.disks().keySet());
+        tracked.remove(new DiskId("one"));
+        return tracked;
+    }
+
+    private TrackedImages images() {
+        return Objects.requireNonNull(images);
     }
 
     @Override

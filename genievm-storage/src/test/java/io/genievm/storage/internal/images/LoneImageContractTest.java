@@ -1,6 +1,8 @@
 package io.genievm.storage.internal.images;
 
+import io.genievm.api.hypervisor.Capability;
 import io.genievm.api.hypervisor.HypervisorConfig;
+import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.hypervisor.HypervisorProvider;
 import io.genievm.testkit.HypervisorProviderContract;
 import io.genievm.testkit.KnownVm;
@@ -8,15 +10,17 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.io.TempDir;
 
 class LoneImageContractTest extends HypervisorProviderContract {
     @TempDir
     private Path directory;
 
+    /** Without its capability to track changes, whose contract wants two disks: see {@link ImagesChangeListTest}. */
     @Override
     protected HypervisorProvider provider() {
-        return new ImagesProvider();
+        return new ImagesWithoutLists();
     }
 
     @Override
@@ -33,5 +37,29 @@ class LoneImageContractTest extends HypervisorProviderContract {
             throw new UncheckedIOException(e);
         }
         return new KnownVm("disk.raw", Map.of("disk.raw", bytes));
+    }
+
+    private static final class ImagesWithoutLists implements HypervisorProvider {
+        private final ImagesProvider provider = new ImagesProvider();
+
+        @Override
+        public String name() {
+            return provider.name();
+        }
+
+        @Override
+        public Set<String> schemes() {
+            return provider.schemes();
+        }
+
+        @Override
+        public HypervisorConnection open(HypervisorConfig config) {
+            return new DelegatingConnection(provider.open(config)) {
+                @Override
+                public Set<Capability> capabilities() {
+                    return Set.of(Capability.ALLOCATION);
+                }
+            };
+        }
     }
 }
