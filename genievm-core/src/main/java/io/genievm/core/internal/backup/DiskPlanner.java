@@ -259,6 +259,8 @@ final class DiskPlanner {
                                 "a part of disk '" + disk.id() + "' is read although it did not change, as what point "
                                         + parent.id() + " has of it is damaged: " + cause.getMessage()));
                 changed.set(first, first + count);
+                // The new map may well have the very pages that are damaged.
+                session.storePagesAnew();
             }
         });
         widened(changed, disk);

@@ -38,17 +38,13 @@ record PlannedDisk(
      * @param share which part of the disk it is to cover
      * @param next how later audits go on
      */
-    record Audit(ChunkBitmap chunks, @Nullable Integer stripe, double share, Manifest.@Nullable AuditState next) {
-        /** Whether every chunk that is not read is compared. */
-        boolean isComplete() {
-            return share == 1;
-        }
-    }
+    record Audit(ChunkBitmap chunks, @Nullable Integer stripe, double share, Manifest.@Nullable AuditState next) {}
 
-    /** The plan after its audit has found the driver's list to be wrong: read all that is allocated. */
+    /** The plan after its audit has found the driver to be wrong: nothing that it says is believed, not even of holes. */
     PlannedDisk mistrusted() {
+        ChunkBitmap everything = ChunkBitmap.full(allocated.chunks());
         return new PlannedDisk(
-                source, DiskPlan.SCAN, "AUDIT_MISMATCH", allocated, allocated, parent, null, calledChanged, audit);
+                source, DiskPlan.SCAN, "AUDIT_MISMATCH", everything, everything, parent, null, calledChanged, audit);
     }
 
     /** Whether every chunk of the disk is read and hashed, or compared by the audit. */

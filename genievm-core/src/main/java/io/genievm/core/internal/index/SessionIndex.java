@@ -54,9 +54,11 @@ public final class SessionIndex implements AutoCloseable {
      * @return true for exactly one caller of each id that was not stored before
      */
     public boolean claim(byte[] id, int idOffset, Scratch scratch, Location location) {
-        if (base.find(id, idOffset, scratch, location)) {
-            return false;
-        }
+        return !base.find(id, idOffset, scratch, location) && claimAnew(id, idOffset, scratch, location);
+    }
+
+    /** The same, but for what was stored before the session began. */
+    public boolean claimAnew(byte[] id, int idOffset, Scratch scratch, Location location) {
         while (true) {
             List<LocalTable> tables;
             tableLock.readLock().lock();

@@ -183,6 +183,11 @@ public final class WriterSession implements AutoCloseable {
         pages.store(pageId, bytes, length);
     }
 
+    /** From now on stores every page that comes once more, as some that are stored already are known to be damaged. */
+    public void storePagesAnew() {
+        pages.anew = true;
+    }
+
     /** Begins a reading anew: what an earlier one had met and not appended is to be stored after all. */
     public void beginReading() {
         pages.flush();
@@ -448,9 +453,10 @@ public final class WriterSession implements AutoCloseable {
         private final Scratch scratch = new Scratch();
         private final Location location = new Location();
         private final Compressor compressor = Compressor.of(Codec.NONE);
+        private volatile boolean anew;
 
         synchronized void store(byte[] pageId, byte[] bytes, int length) {
-            if (index.claim(pageId, 0, scratch, location)) {
+            if (anew ? index.claimAnew(pageId, 0, scratch, location) : index.claim(pageId, 0, scratch, location)) {
                 if (!builder.fits(length)) {
                     flush();
                 }
