@@ -38,6 +38,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -339,9 +340,10 @@ public final class BackupTask {
         Manifest manifest;
         try {
             session.finishData();
-            for (DriverFact fact : snapshot.facts()) {
-                control.meter().warn(new Warning(fact.code(), fact.disk(), fact.message()));
-            }
+            snapshot.facts().stream()
+                    .map(fact -> new Warning(fact.code(), fact.disk(), fact.message()))
+                    .filter(warning -> !isToldOtherwise(warning))
+                    .forEach(control.meter()::warn);
             // Before the manifest: whoever sees the new point knows what it has found out about the old ones.
             reportLies(session, parent, disks);
             manifest = manifest(session, snapshot, parent, created, disks);
@@ -367,6 +369,15 @@ public final class BackupTask {
             control.meter().warn(new Warning("CLEANUP_FAILED", null, String.valueOf(e.getMessage())));
         }
         return report(session, manifest, disks);
+    }
+
+    /** A list of changes that fails is told when it does; a driver may tell of it as well. */
+    private boolean isToldOtherwise(Warning warning) {
+        return warning.code().equals(DriverFact.TRACKING_LOST)
+                && warning.disk() != null
+                && control.meter().warnings().stream()
+                        .anyMatch(told ->
+                                told.code().equals(warning.code()) && Objects.equals(told.disk(), warning.disk()));
     }
 
     /** Records the mismatches that audits have found, unless the disk itself was changing meanwhile. */
