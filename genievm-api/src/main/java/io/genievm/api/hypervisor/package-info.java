@@ -69,6 +69,9 @@
  *       {@link io.genievm.api.hypervisor.Changes.Unknown}.
  * </ol>
  *
+ * <p>A driver that does not make tokens but passes on the marks that others make can not answer for their lives: it gives
+ * the same token as long as the mark stays, and knows those that it finds. All that is said about answers holds for it.
+ *
  * <p>Providers are found with {@link java.util.ServiceLoader} or handed to the core. A provider that works on the class
  * path and on the module path is registered twice: {@code provides ... with} in its module-info and a file in
  * {@code META-INF/services}.
