@@ -2,13 +2,10 @@ package io.genievm.core.internal.backup;
 
 import io.genievm.api.DiskId;
 import io.genievm.api.ErrorCode;
-import io.genievm.api.Extent;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
-import io.genievm.api.SessionId;
 import io.genievm.api.Warning;
 import io.genievm.api.hypervisor.Cancellation;
-import io.genievm.api.hypervisor.ChangeToken;
 import io.genievm.api.hypervisor.DriverFact;
 import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.hypervisor.SnapshotDisk;
@@ -18,8 +15,6 @@ import io.genievm.api.hypervisor.VmSnapshot;
 import io.genievm.api.task.TaskPhase;
 import io.genievm.core.BackupReport;
 import io.genievm.core.BackupRequest;
-import io.genievm.core.Trust;
-import io.genievm.core.internal.format.Incident;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.format.MapPage;
 import io.genievm.core.internal.repository.MapWriter;
@@ -40,14 +35,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** One backup of one VM, from the snapshot to the restore point. For one thread. */
 public final class BackupTask {
     private static final int SESSIONS = 3;
-    private static final int MAX_WARNINGS = 1000;
-    private static final int MAX_EXTENTS = 1000;
     private static final int RUN_BYTES = 1 << 20;
 
     private final RepositoryAccess access;
@@ -277,7 +269,15 @@ public final class BackupTask {
             DiskCopy copy = copies.get(i);
             DiskSource source = copy.planned.source();
             boolean consistent = confirm(source.disk(), lastAttempt) && !source.isLost();
-            copied.add(new CopiedDisk(copy, copy.map.finish(), findings.get(i), consistent));
+            DiskId id = source.disk().id();
+            copied.add(new CopiedDisk(
+                    copy.planned,
+                    copy.map.finish(),
+                    copy.comparison,
+                    findings.get(i),
+                    readBefore.getOrDefault(id, 0L),
+                    storedBefore.getOrDefault(id, 0L),
+                    consistent));
         }
         return copied;
     }
@@ -338,15 +338,13 @@ public final class BackupTask {
         control.meter().enter(TaskPhase.COMMIT);
         PointCommit.Outcome outcome;
         Manifest manifest;
+        PointRecord record = new PointRecord(access, request, session, parent, disks, control.meter());
         try {
             session.finishData();
-            snapshot.facts().stream()
-                    .map(fact -> new Warning(fact.code(), fact.disk(), fact.message()))
-                    .filter(warning -> !isToldOtherwise(warning))
-                    .forEach(control.meter()::warn);
+            warnOf(snapshot.facts());
             // Before the manifest: whoever sees the new point knows what it has found out about the old ones.
-            reportLies(session, parent, disks);
-            manifest = manifest(session, snapshot, parent, created, disks);
+            record.putIncidents();
+            manifest = record.manifest(snapshot, connection, created);
             // The last moment to turn back: from here on the point may be there.
             control.checkpoint();
             outcome = session.commit(manifest);
@@ -368,191 +366,22 @@ public final class BackupTask {
         } catch (RuntimeException e) {
             control.meter().warn(new Warning("CLEANUP_FAILED", null, String.valueOf(e.getMessage())));
         }
-        return report(session, manifest, disks);
+        return record.report(manifest, Duration.ofNanos(System.nanoTime() - started));
     }
 
-    /** A list of changes that fails is told when it does; a driver may tell of it as well. */
-    private boolean isToldOtherwise(Warning warning) {
-        return warning.code().equals(DriverFact.TRACKING_LOST)
-                && warning.disk() != null
-                && control.meter().warnings().stream()
-                        .anyMatch(told ->
-                                told.code().equals(warning.code()) && Objects.equals(told.disk(), warning.disk()));
-    }
-
-    /** Records the mismatches that audits have found, unless the disk itself was changing meanwhile. */
-    private void reportLies(WriterSession session, Parent parent, List<CopiedDisk> disks) {
-        for (CopiedDisk disk : disks) {
-            ParentMaps.Disk before = disk.copy.planned.parent();
-            if (!disk.audit.isMismatch() || before == null) {
-                continue;
+    private void warnOf(List<DriverFact> facts) {
+        for (DriverFact fact : facts) {
+            Warning warning = new Warning(fact.code(), fact.disk(), fact.message());
+            // A list of changes that fails is told when it does; a driver may tell of it as well.
+            boolean isTold = fact.code().equals(DriverFact.TRACKING_LOST)
+                    && fact.disk() != null
+                    && control.meter().warnings().stream()
+                            .anyMatch(told ->
+                                    told.code().equals(warning.code()) && Objects.equals(told.disk(), warning.disk()));
+            if (!isTold) {
+                control.meter().warn(warning);
             }
-            DiskId id = disk.id();
-            List<Extent> extents = disk.lies(access.options().chunkSize());
-            if (extents.isEmpty()) {
-                control.meter()
-                        .warn(new Warning(
-                                "AUDIT_MISMATCH",
-                                id,
-                                "disk '" + id + "' holds data where the driver says that nothing is allocated, so all"
-                                        + " of it was read"));
-                continue;
-            }
-            String consequence = "as it changed while it was read, that says nothing about earlier points";
-            if (disk.consistent) {
-                List<SessionId> suspects = parent.unprovenSince(before.manifest());
-                session.putIncident(new Incident(
-                        access.id(),
-                        session.id(),
-                        request.vm(),
-                        id,
-                        access.clock().instant(),
-                        before.manifest().provenPoint(),
-                        suspects,
-                        extents));
-                consequence = suspects.isEmpty()
-                        ? "no earlier point is affected"
-                        : "suspect since then: "
-                                + suspects.stream().map(SessionId::value).collect(Collectors.joining(", "));
-            }
-            control.meter()
-                    .warn(new Warning(
-                            "AUDIT_MISMATCH",
-                            id,
-                            "disk '" + id + "' differs in " + extents.size()
-                                    + (extents.size() == 1 ? " range" : " ranges")
-                                    + " that were called unchanged, so all of it was read; " + consequence));
         }
-    }
-
-    private Manifest manifest(
-            WriterSession session, VmSnapshot snapshot, Parent parent, Instant created, List<CopiedDisk> disks) {
-        VmDescription description = snapshot.description();
-        Set<DiskId> present = new HashSet<>();
-        disks.forEach(disk -> present.add(disk.id()));
-        List<Manifest.OmittedDisk> omitted = description.disks().stream()
-                .filter(disk -> !present.contains(disk.id()))
-                .map(disk -> new Manifest.OmittedDisk(
-                        disk.id(),
-                        disk.capacity(),
-                        request.excludedDisks().contains(disk.id()) ? "EXCLUDED" : "SKIPPED"))
-                .toList();
-        return new Manifest(
-                access.id(),
-                session.id(),
-                request.vm(),
-                description.name(),
-                parent.catalog().nextSequence(),
-                parent.idOrNull(),
-                created,
-                RepositoryAccess.GENERATOR,
-                connection.providerName(),
-                connection.sourceId(),
-                snapshot.quiesced(),
-                request.codec(),
-                session.packCount(),
-                session.tableCount(),
-                description.hardware(),
-                disks.stream().map(disk -> manifestDisk(disk, session.id())).toList(),
-                omitted,
-                limited(control.meter().warnings()));
-    }
-
-    private Manifest.Disk manifestDisk(CopiedDisk disk, SessionId point) {
-        PlannedDisk planned = disk.copy.planned;
-        ParentMaps.Disk before = planned.parent();
-        boolean proven = planned.isProving();
-        return new Manifest.Disk(
-                disk.id(),
-                planned.source().capacity(),
-                disk.root,
-                planned.plan(),
-                planned.reason(),
-                readBefore.getOrDefault(disk.id(), 0L),
-                disk.copy.comparison.changedBytes(),
-                storedBefore.getOrDefault(disk.id(), 0L),
-                disk.consistent
-                        ? planned.source()
-                                .disk()
-                                .token()
-                                .map(ChangeToken::value)
-                                .orElse(null)
-                        : null,
-                proven ? Trust.PROVEN : Trust.SAMPLED,
-                proven || before == null ? point : before.manifest().provenPoint(),
-                disk.consistent,
-                auditState(planned, proven),
-                audit(disk));
-    }
-
-    /** How later audits go on; the count of what was compared begins anew with a proof. */
-    private static Manifest.@Nullable AuditState auditState(PlannedDisk planned, boolean proven) {
-        Manifest.AuditState state;
-        if (planned.audit() != null) {
-            state = planned.audit().next();
-        } else {
-            state = planned.parent() == null
-                    ? null
-                    : planned.parent().manifest().auditState();
-        }
-        return state == null || !proven
-                ? state
-                : new Manifest.AuditState(state.seed(), state.stripes(), state.next(), 0);
-    }
-
-    private Manifest.@Nullable Audit audit(CopiedDisk disk) {
-        PlannedDisk.Audit audit = disk.copy.planned.audit();
-        if (audit == null) {
-            return null;
-        }
-        return new Manifest.Audit(
-                audit.stripe() == null ? null : audit.stripe().longValue(),
-                disk.audit.comparedBytes(),
-                disk.lies(access.options().chunkSize()));
-    }
-
-    private static List<Warning> limited(List<Warning> warnings) {
-        if (warnings.size() <= MAX_WARNINGS) {
-            return warnings;
-        }
-        List<Warning> kept = new ArrayList<>(warnings.subList(0, MAX_WARNINGS - 1));
-        kept.add(
-                new Warning("WARNINGS_OMITTED", null, (warnings.size() - kept.size()) + " more warnings are not kept"));
-        return kept;
-    }
-
-    private BackupReport report(WriterSession session, Manifest manifest, List<CopiedDisk> disks) {
-        List<BackupReport.Disk> reported = new ArrayList<>();
-        for (int i = 0; i < disks.size(); i++) {
-            Manifest.Disk disk = manifest.disks().get(i);
-            reported.add(new BackupReport.Disk(
-                    disk.id(),
-                    disk.capacity(),
-                    disk.plan(),
-                    disk.reason(),
-                    disk.readBytes(),
-                    disk.changedBytes(),
-                    disk.storedBytes(),
-                    disk.trust(),
-                    reportedAudit(disks.get(i), disk.audit())));
-        }
-        return new BackupReport(
-                session.id(),
-                request.vm(),
-                manifest.sequence(),
-                manifest.parent(),
-                reported,
-                session.storedBytes(),
-                control.meter().warnings(),
-                Duration.ofNanos(System.nanoTime() - started));
-    }
-
-    private static BackupReport.Audit reportedAudit(CopiedDisk disk, Manifest.@Nullable Audit audit) {
-        PlannedDisk.Audit planned = disk.copy.planned.audit();
-        return planned == null || audit == null
-                ? BackupReport.Audit.NONE
-                : new BackupReport.Audit(
-                        planned.share(), audit.comparedBytes(), disk.audit.readBytes(), audit.mismatches());
     }
 
     private static void abandon(VmSnapshot snapshot, Throwable reason) {
@@ -560,24 +389,6 @@ public final class BackupTask {
             snapshot.abandoned();
         } catch (RuntimeException e) {
             reason.addSuppressed(e);
-        }
-    }
-
-    private record CopiedDisk(DiskCopy copy, byte @Nullable [] root, Auditor.Finding audit, boolean consistent) {
-        DiskId id() {
-            return copy.planned.source().disk().id();
-        }
-
-        /** The ranges that differ although they were called unchanged. */
-        List<Extent> lies(int chunkSize) {
-            return audit.isMismatch()
-                    ? copy.comparison
-                            .lies()
-                            .extents(
-                                    MAX_EXTENTS,
-                                    chunkSize,
-                                    copy.planned.source().capacity())
-                    : List.of();
         }
     }
 }
