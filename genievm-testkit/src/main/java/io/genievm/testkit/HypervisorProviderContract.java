@@ -41,7 +41,6 @@ import java.util.Random;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
@@ -57,7 +56,7 @@ import org.junit.jupiter.api.Timeout;
  * {@code io.genievm.api.hypervisor}: of the life of a backup, of the rules for every driver, and of those for change tokens
  * ("token 1"). Tests without a number check what the methods promise.
  *
- * <p>A driver with {@link Capability#CHANGE_TRACKING} whose disks have tokens overrides {@link #write}. One without it is
+ * <p>A driver with {@link Capability#CHANGE_TRACKING} overrides {@link #write}. One without it is
  * tested to say so: no disk has a token, and all changes are unknown.
  *
  * @since 0.1
@@ -68,7 +67,6 @@ public abstract class HypervisorProviderContract {
 
     private KnownVm known;
     private HypervisorConnection connection;
-    private @Nullable Set<DiskId> found;
 
     /** Makes the contract for one test. */
     protected HypervisorProviderContract() {}
@@ -118,19 +116,10 @@ public abstract class HypervisorProviderContract {
      * that only passes on the marks that others make names no disk: the life of such tokens is not in its hands, and the
      * tests about it are aborted.
      *
-     * @return their ids; those that have a token when the test begins unless overridden
+     * @return their ids; all disks unless overridden
      */
     protected Set<DiskId> trackedDisks() {
-        if (found == null) {
-            try (VmSnapshot snapshot = begin()) {
-                found = snapshot.disks().stream()
-                        .filter(disk -> disk.token().isPresent())
-                        .map(SnapshotDisk::id)
-                        .collect(Collectors.toUnmodifiableSet());
-                snapshot.abandoned();
-            }
-        }
-        return found;
+        return known.disks().keySet();
     }
 
     /**
