@@ -19,6 +19,7 @@ import io.genievm.core.RestoreRequest;
 import io.genievm.core.VerifyReport;
 import io.genievm.core.VerifyRequest;
 import io.genievm.core.internal.backup.BackupTask;
+import io.genievm.core.internal.diff.MapComparison;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.repository.PointCatalog;
 import io.genievm.core.internal.repository.PointDeletion;
@@ -28,7 +29,9 @@ import io.genievm.core.internal.task.RunningTask;
 import io.genievm.core.internal.task.TaskControl;
 import io.genievm.core.internal.verify.VerifyTask;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Stream;
 
@@ -39,6 +42,7 @@ final class OpenRepository implements Repository {
     private final Engine engine;
     private final RepositoryAccess access;
     private final List<RunningTask<?>> tasks = new ArrayList<>();
+    private final Set<PointDiff> comparisons = new HashSet<>();
     private boolean closed;
 
     OpenRepository(Engine engine, RepositoryAccess access) {
@@ -116,7 +120,16 @@ final class OpenRepository implements Repository {
 
     @Override
     public PointDiff diff(SessionId from, SessionId to) {
-        throw new GenieVmException(ErrorCode.UNSUPPORTED, "not there yet");
+        requireOpen();
+        PointDiff diff = MapComparison.open(access.checkedBy(this::requireOpen), from, to, this::forget);
+        synchronized (this) {
+            if (!closed) {
+                comparisons.add(diff);
+                return diff;
+            }
+        }
+        diff.close();
+        throw closed();
     }
 
     @Override
@@ -128,23 +141,34 @@ final class OpenRepository implements Repository {
     @Override
     public void close() {
         List<RunningTask<?>> running;
+        List<PointDiff> open;
         synchronized (this) {
             if (closed) {
                 return;
             }
             closed = true;
             running = List.copyOf(tasks);
+            open = List.copyOf(comparisons);
         }
         running.forEach(RunningTask::cancel);
         running.forEach(RunningTask::awaitEnd);
+        open.forEach(PointDiff::close);
         access.store().close();
         engine.forget(this);
     }
 
     private synchronized void requireOpen() {
         if (closed) {
-            throw new GenieVmException(ErrorCode.CLOSED, "the repository is closed");
+            throw closed();
         }
+    }
+
+    private static GenieVmException closed() {
+        return new GenieVmException(ErrorCode.CLOSED, "the repository is closed");
+    }
+
+    private synchronized void forget(PointDiff diff) {
+        comparisons.remove(diff);
     }
 
     private synchronized <T> TaskHandle<T> start(String name, Function<TaskControl, T> body) {

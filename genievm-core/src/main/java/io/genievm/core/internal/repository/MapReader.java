@@ -40,6 +40,7 @@ public final class MapReader implements AutoCloseable {
             return size() > CACHED_PAGES;
         }
     };
+    private long openPlace = -1;
     private long spoolEnd;
     private long fetchedBytes;
 
@@ -157,7 +158,7 @@ public final class MapReader implements AutoCloseable {
                     visitor.damaged(
                             first,
                             Math.min(MapPage.FAN_OUT * span, chunks - first),
-                            Corruption.in("a map page", "it has entries behind the end of the disk"));
+                            Corruption.in(keyOf(ids, idOffset), "a map page has entries behind the end of the disk"));
                     return;
                 }
                 if (level == 0) {
@@ -175,7 +176,12 @@ public final class MapReader implements AutoCloseable {
         }
     }
 
-    private MapPage page(byte[] ids, int idOffset, int level) {
+    /**
+     * Reads the page of an id, which the caller does not change.
+     *
+     * @throws CorruptDataException when it is damaged, missing or of another level
+     */
+    public MapPage page(byte[] ids, int idOffset, int level) {
         ByteBuffer id = ByteBuffer.wrap(Arrays.copyOfRange(ids, idOffset, idOffset + IdHasher.ID_BYTES));
         MapPage cached = pages.get(id);
         if (cached == null) {
@@ -183,9 +189,15 @@ public final class MapReader implements AutoCloseable {
             pages.put(id, cached);
         }
         if (cached.level() != level) {
-            throw Corruption.in("a map page", "it has level " + cached.level() + " where " + level + " belongs");
+            throw Corruption.in(
+                    keyOf(ids, idOffset), "a map page has level " + cached.level() + " where " + level + " belongs");
         }
         return cached;
+    }
+
+    /** The object that holds the page of an id. */
+    public String keyOf(byte[] ids, int idOffset) {
+        return index.find(ids, idOffset, scratch, location) ? source.key(location.pack()) : "index/";
     }
 
     private MapPage read(byte[] ids, int idOffset) {
@@ -220,6 +232,11 @@ public final class MapReader implements AutoCloseable {
     /** Opens a segment, from the private file if it was fetched before. */
     private void open(Location where) {
         long place = (long) where.pack() << 32 | where.offset() & 0xffffffffL;
+        if (place == openPlace) {
+            // Neighbouring pages lie in one segment, as a rule.
+            return;
+        }
+        openPlace = -1;
         Long at = spooled.get(place);
         int length = where.length();
         if (at == null) {
@@ -232,5 +249,6 @@ public final class MapReader implements AutoCloseable {
             spool.read(at, ByteBuffer.wrap(segment.buffer(length), 0, length));
             segment.open(source.key(where.pack()), length);
         }
+        openPlace = place;
     }
 }
