@@ -104,11 +104,9 @@ final class InMemorySnapshot implements VmSnapshot {
         }
     }
 
-    /** A snapshot that is open when its connection is closed counts as abandoned. */
+    /** The outcome of a snapshot that is open when its connection is closed is not known: all tokens are kept. */
     void connectionClosed() {
-        if (outcome.compareAndSet(null, "the end of the connection")) {
-            vm.abandon(frozen.disks());
-        }
+        outcome.compareAndSet(null, "the end of the connection");
         vm.release(frozen.disks());
     }
 

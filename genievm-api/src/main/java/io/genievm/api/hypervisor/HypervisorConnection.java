@@ -79,8 +79,8 @@ public interface HypervisorConnection extends AutoCloseable {
     }
 
     /**
-     * Ends the connection. Pending calls of its snapshots and readers fail with {@code CLOSED}; open snapshots count as
-     * abandoned.
+     * Ends the connection. Pending calls of its snapshots and readers fail with {@code CLOSED}; open snapshots end as by
+     * {@link VmSnapshot#close()} alone: their outcome is not known, so the tokens of both sides are kept.
      */
     @Override
     void close();
