@@ -221,14 +221,15 @@ class InMemoryChangeTrackingTest {
     }
 
     @Test
-    @DisplayName("a connection that is closed abandons its snapshots")
-    void closedConnectionAbandons() {
+    @DisplayName("a connection that is closed leaves all tokens, as a snapshot that is closed alone does")
+    void closedConnectionLeavesTokens() {
         ChangeToken parent = backUp(Map.of()).get("a");
         VmSnapshot snapshot = begin(Map.of("a", parent));
+        ChangeToken own = token(snapshot);
         connection.close();
         snapshot.close();
 
-        assertThat(disk.tokens()).containsExactly(parent);
+        assertThat(disk.tokens()).containsExactly(parent, own);
     }
 
     @Test
