@@ -99,14 +99,17 @@ final class ReaderPool implements AutoCloseable {
             if (free != null) {
                 return free;
             }
-            try {
-                return open();
-            } catch (GenieVmException e) {
-                if (!e.code().equals(ErrorCode.BUSY) || all.isEmpty() || closed) {
-                    throw e;
+            // A reader that another thread is about to close still counts.
+            if (closed || all.size() < limits.readers()) {
+                try {
+                    return open();
+                } catch (GenieVmException e) {
+                    if (!e.code().equals(ErrorCode.BUSY) || all.isEmpty() || closed) {
+                        throw e;
+                    }
                 }
-                awaitFree();
             }
+            awaitFree();
         }
     }
 
