@@ -89,7 +89,7 @@ final class BackupCommand implements Action {
             BackupReport report = context.console().follow(repository.backup(connection, request));
             List<String> notes = Stream.concat(Text.notes(report.warnings()).stream(), mismatches(report))
                     .toList();
-            int status = strict && !notes.isEmpty() ? ExitStatus.WARNINGS : ExitStatus.DONE;
+            int status = strict && !report.warnings().isEmpty() ? ExitStatus.WARNINGS : ExitStatus.DONE;
             return new Outcome(status, Json.backup(report), text(report), notes);
         }
     }

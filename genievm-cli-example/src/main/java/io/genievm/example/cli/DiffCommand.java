@@ -1,5 +1,8 @@
 package io.genievm.example.cli;
 
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
+import io.genievm.api.Resource;
 import io.genievm.api.SessionId;
 import io.genievm.api.hypervisor.ExtentCursor;
 import io.genievm.api.store.BlobStoreConfig;
@@ -22,6 +25,7 @@ import picocli.CommandLine.Spec;
 /** Shows where two points differ. */
 @Command(
         name = "diff",
+        customSynopsis = "genievm diff [-h] [--json] --repo=URL --point=A --point=B",
         description = "Show which ranges of a VM's disks differ between two of its points.",
         footer = {
             "",
@@ -76,15 +80,24 @@ final class DiffCommand implements Action {
         return new Outcome(ExitStatus.DONE, spool, List.of());
     }
 
-    private void write(PointDiff diff, OutputStream stream) throws IOException {
-        if (context.json()) {
-            Json.diff(diff, stream, context.interruption()::check);
-        } else {
-            PrintStream lines = new PrintStream(stream, false, StandardCharsets.UTF_8);
-            text(diff, lines, context.interruption()::check);
-            if (lines.checkError()) {
-                throw new IOException("can not write the answer to a file in the folder for temporary files");
+    private void write(PointDiff diff, OutputStream stream) {
+        Runnable check = context.interruption()::check;
+        try {
+            if (context.json()) {
+                Json.diff(diff, stream, check);
+            } else {
+                PrintStream lines = new PrintStream(stream, false, StandardCharsets.UTF_8);
+                text(diff, lines, check);
+                if (lines.checkError()) {
+                    throw new IOException("not all of it was taken");
+                }
             }
+        } catch (IOException e) {
+            throw new GenieVmException(
+                    ErrorCode.IO_ERROR,
+                    Resource.NONE,
+                    "can not write the answer to the folder for temporary files: " + e.getMessage(),
+                    e);
         }
     }
 

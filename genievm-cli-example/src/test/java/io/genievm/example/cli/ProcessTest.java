@@ -3,6 +3,7 @@ package io.genievm.example.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.genievm.api.hypervisor.HypervisorProvider;
+import io.genievm.api.store.BlobStoreProvider;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -35,6 +36,8 @@ class ProcessTest {
         site = new Site(directory);
         Path services = Files.createDirectories(folder.resolve("META-INF/services"));
         Files.writeString(services.resolve(HypervisorProvider.class.getName()), SlowProvider.class.getName() + "\n");
+        Files.writeString(
+                services.resolve(BlobStoreProvider.class.getName()), SlowStoreProvider.class.getName() + "\n");
     }
 
     @Test
@@ -149,6 +152,29 @@ class ProcessTest {
         }
         assertThat(site.run("list --repo REPO --json").succeeds().json().get("points"))
                 .isEmpty();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"INT, 130", "TERM, 143"})
+    void aComparisonCanBeBrokenOff(String signal, int status) throws Exception {
+        site.withRepository();
+        site.image("web", "root.raw", Site.noise(1, 100_000));
+        String first = site.point("web");
+        site.image("web", "root.raw", Site.noise(2, 100_000));
+        String second = site.point("web");
+        Path temporary = Files.createDirectory(directory.resolve("tmp"));
+        Map<String, String> environment = Map.of("JAVA_TOOL_OPTIONS", "-Djava.io.tmpdir=" + temporary);
+        String line = "diff --json --repo slowly:REPO --point " + first + " --point " + second;
+        try (Program program = start(environment, line)) {
+            program.awaitWords("slowly getting packs/");
+            long start = System.nanoTime();
+            program.signal(signal);
+            Run run = program.await().exitsWith(status);
+
+            assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(5));
+            assertThat(run.json().at("/error/code").textValue()).isEqualTo("CANCELLED");
+        }
+        assertThat(isEmpty(temporary)).isTrue();
     }
 
     @Test

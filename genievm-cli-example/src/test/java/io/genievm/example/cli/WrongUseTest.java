@@ -48,7 +48,10 @@ class WrongUseTest {
         String point = "0123456789";
         assertRefused(
                 "restore --repo REPO --vm web --to TARGET --point " + point, ExitStatus.FAILED, "NOT_FOUND", point);
-        assertRefused("verify --repo REPO --point " + point, ExitStatus.FAILED, "NOT_FOUND", point);
+        for (String command : new String[] {"verify", "delete", "diff --point fedcba98"}) {
+            assertRefused(
+                    command + " --repo REPO --point " + point, ExitStatus.FAILED, "NOT_FOUND", "no restore point");
+        }
     }
 
     @Test
@@ -75,7 +78,13 @@ class WrongUseTest {
 
     @Test
     void notARepository() throws IOException {
-        for (String command : new String[] {"list", "verify", "backup --host HOST --vm web"}) {
+        for (String command : new String[] {
+            "list",
+            "verify",
+            "backup --host HOST --vm web",
+            "delete --point 01234567",
+            "diff --point 01234567 --point 89abcdef"
+        }) {
             assertRefused(command + " --repo ROOT/vms", ExitStatus.FAILED, "NOT_A_REPOSITORY", "vms");
             assertRefused(command + " --repo ROOT/nope", ExitStatus.FAILED, "NOT_FOUND", "nope");
         }
@@ -88,7 +97,13 @@ class WrongUseTest {
             write(file, Files.readString(file).replaceFirst("\"format\" *: *1", "\"format\":2"));
         }
 
-        for (String command : new String[] {"list", "verify", "backup --host HOST --vm web"}) {
+        for (String command : new String[] {
+            "list",
+            "verify",
+            "backup --host HOST --vm web",
+            "delete --point 01234567",
+            "diff --point 01234567 --point 89abcdef"
+        }) {
             assertRefused(command + " --repo REPO", ExitStatus.FAILED, "FORMAT_TOO_NEW", "version 2");
         }
     }
