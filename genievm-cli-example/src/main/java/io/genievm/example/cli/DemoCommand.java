@@ -17,8 +17,8 @@ import picocli.CommandLine.Option;
 @Command(
         name = "demo",
         description =
-                "Back generated disks up, change them, back them up again, verify, restore both points and compare"
-                        + " every byte.",
+                "Back generated disks up, back up what has changed, find a lie about what has, compare points, verify,"
+                        + " restore all points and compare every byte.",
         sortOptions = false)
 final class DemoCommand implements Action {
     private final Context context;

@@ -1,13 +1,17 @@
 package io.genievm.example.cli;
 
+import io.genievm.api.Extent;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.LongStream;
 
 /**
  * A disk whose content is a function of position and age, so that it can be written, changed and compared without
@@ -68,14 +72,39 @@ record DemoDisk(String name, long capacity, int holes) {
     long change(Path folder, int age, Pause pause) throws IOException {
         long written = 0;
         try (FileChannel file = FileChannel.open(folder.resolve(name), StandardOpenOption.WRITE)) {
-            for (long block = 0; block < blocks(); block++) {
+            for (Extent block : written(age)) {
                 pause.check();
-                if (version(block, age) == age) {
-                    written += write(file, block, age);
-                }
+                written += write(file, block.offset() / BLOCK, age);
             }
         }
         return written;
+    }
+
+    /** What {@link #change} writes to make the disk as old as that: one range for each block, ascending. */
+    List<Extent> written(int age) {
+        return LongStream.range(0, blocks())
+                .filter(block -> version(block, age) == age)
+                .mapToObj(this::extent)
+                .toList();
+    }
+
+    /** Where the disk at one age is not what it is at another: ranges that do not touch, ascending. */
+    List<Extent> differences(int from, int to) {
+        List<Extent> differences = new ArrayList<>();
+        for (long block = 0; block < blocks(); block++) {
+            if (version(block, from) == version(block, to) || Arrays.equals(content(block, from), content(block, to))) {
+                continue;
+            }
+            Extent extent = extent(block);
+            int last = differences.size() - 1;
+            if (last >= 0 && differences.get(last).end() == extent.offset()) {
+                Extent before = differences.get(last);
+                differences.set(last, new Extent(before.offset(), before.length() + extent.length()));
+            } else {
+                differences.add(extent);
+            }
+        }
+        return differences;
     }
 
     /** Compares a file with the disk at some age: gives the offset of the first byte that differs, or -1 if none does. */
@@ -113,8 +142,12 @@ record DemoDisk(String name, long capacity, int holes) {
         return content.limit();
     }
 
+    private Extent extent(long block) {
+        return new Extent(block * BLOCK, Math.min(BLOCK, capacity - block * BLOCK));
+    }
+
     private byte[] content(long block, int age) {
-        byte[] content = new byte[(int) Math.min(BLOCK, capacity - block * BLOCK)];
+        byte[] content = new byte[(int) extent(block).length()];
         int version = version(block, age);
         switch (kind(block, version)) {
             case HOLE -> {}
@@ -127,7 +160,11 @@ record DemoDisk(String name, long capacity, int holes) {
 
     /** The age at which a block was written last. */
     private int version(long block, int age) {
-        return age > 0 && random(block, 1_000_000 + age).nextInt(CHANGED_ONE_IN) == 0 ? age : 0;
+        int version = age;
+        while (version > 0 && random(block, 1_000_000 + version).nextInt(CHANGED_ONE_IN) != 0) {
+            version--;
+        }
+        return version;
     }
 
     private Kind kind(long block, int version) {
