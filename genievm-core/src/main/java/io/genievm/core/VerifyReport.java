@@ -10,7 +10,10 @@ import org.jspecify.annotations.Nullable;
  *
  * @param checkedBytes bytes of objects that were read and compared with their checksums and hashes
  * @param unneededBytes bytes of packs that no point needs: left behind by backups that failed or were killed, or of points
- *     that were deleted; {@code null} where only one point was checked. What is being stored by backups under way counts
+ *     that were deleted; {@code null} where only one point was checked. A pack of which nothing is needed counts with its
+ *     whole length, and of another one each segment of which nothing is. Where data is stored more than once, just the
+ *     copy that a restore would read is needed. What is being stored by backups under way counts. A guess where there
+ *     is damage, as it can not be known then what is needed
  * @param points the points that were checked, with how far their disks are proven; a suspect disk is a warning as well
  * @param damage everything that is not as it was written; empty when all is well
  * @param warnings what a person should know and is no damage

@@ -123,6 +123,49 @@ public final class PlainRepository {
         }
     }
 
+    /**
+     * Bytes of packs that no point needs, where nothing is stored twice: packs of which nothing is needed as a whole, of others
+     * the segments.
+     */
+    public long unneededBytes(Map<String, byte[]> objects) {
+        Set<String> needed = new TreeSet<>();
+        for (PlainDisk disk : disks) {
+            if (disk.root != null) {
+                need(disk.root, disk.height - 1, needed);
+            }
+        }
+        long bytes = 0;
+        for (String pack : objects.keySet()) {
+            if (pack.startsWith("packs/")) {
+                List<PlainSegment> unneeded = segments(pack).stream()
+                        .filter(segment -> segment.ids.stream().noneMatch(needed::contains))
+                        .toList();
+                bytes += unneeded.size() == segments(pack).size()
+                        ? objects.get(pack).length
+                        : unneeded.stream().mapToLong(PlainSegment::length).sum();
+            }
+        }
+        return bytes;
+    }
+
+    /** How many ids stand in more than one segment. */
+    public long storedTwice() {
+        return copies.values().stream().filter(segments -> segments.size() > 1).count();
+    }
+
+    private void need(String id, int level, Set<String> needed) {
+        needed.add(id);
+        for (String entry : entries(pages.get(id))) {
+            if (entry != null) {
+                if (level > 0) {
+                    need(entry, level - 1, needed);
+                } else {
+                    needed.add(entry);
+                }
+            }
+        }
+    }
+
     private void readPack(String key, byte[] bytes) {
         ByteBuffer buffer = ByteBuffer.wrap(bytes);
         int at = buffer.getInt(12);

@@ -121,6 +121,12 @@ public final class PackFormat {
         }
     }
 
+    /** The length of a pack of so many segments, of so many entries and bytes altogether. */
+    public static long packLength(long segments, long entries, long segmentBytes) {
+        long footer = 12 + FOOTER_ENTRY * segments + IdHasher.ID_BYTES * entries + 4;
+        return HEADER_BYTES + segmentBytes + footer + TRAILER_BYTES;
+    }
+
     /** Reads a trailer and gives the offset of the footer. */
     public static int footerOffset(String key, ByteBuffer trailer, long packLength) {
         byte[] bytes = new byte[TRAILER_BYTES];

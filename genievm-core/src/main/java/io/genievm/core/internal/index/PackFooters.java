@@ -54,6 +54,20 @@ public final class PackFooters {
         return footer(name, length);
     }
 
+    /**
+     * Tells how many bytes the segments of a pack have altogether, from its trailer only.
+     *
+     * @throws CorruptDataException when that is damaged
+     */
+    public long segmentBytes(PackName name, long length) {
+        if (length < PackFormat.HEADER_BYTES + PackFormat.TRAILER_BYTES) {
+            throw Corruption.in(name.key(), "a pack of " + length + " bytes");
+        }
+        ByteBuffer trailer = ByteBuffer.allocate(PackFormat.TRAILER_BYTES);
+        store.get(name.key(), length - PackFormat.TRAILER_BYTES, trailer);
+        return PackFormat.footerOffset(name.key(), trailer.flip(), length) - PackFormat.HEADER_BYTES;
+    }
+
     /** Tells the segments of a pack from its footer only. */
     public List<PackFormat.SegmentEntry> footer(PackName name, long length) {
         String key = name.key();

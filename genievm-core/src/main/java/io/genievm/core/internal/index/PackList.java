@@ -16,7 +16,7 @@ import java.util.Set;
 
 /**
  * The packs that exist, as one listing gave them: in the order of their keys, each with its number in that order. Takes
- * 28 bytes of heap for a pack. Filled by one thread, then read by any.
+ * 32 bytes of heap for a pack. Filled by one thread, then read by any.
  */
 public final class PackList {
     private static final int MISSING = 1 << 30;
@@ -27,6 +27,7 @@ public final class PackList {
     private final long[] length;
     private final int size;
     private final BitSet covered = new BitSet();
+    private final int[] entries;
     private final Map<PackName, Integer> missing = new HashMap<>();
     private final List<PackName> missingNames = new ArrayList<>();
 
@@ -36,6 +37,8 @@ public final class PackList {
         this.number = number;
         this.length = length;
         this.size = size;
+        this.entries = new int[size];
+        Arrays.fill(entries, -1);
     }
 
     /**
@@ -129,9 +132,15 @@ public final class PackList {
         return -1;
     }
 
-    /** Notes that an index table names the pack. */
-    void cover(int pack) {
+    /** Notes that an index table names the pack, with so many entries. */
+    void cover(int pack, int count) {
+        entries[pack] = covered.get(pack) ? -1 : count;
         covered.set(pack);
+    }
+
+    /** How many entries the pack has by the one index table that names it; -1 where none or several do. */
+    public int entries(int pack) {
+        return entries[pack];
     }
 
     /** The next pack from a number on that no index table names, or -1. */

@@ -42,11 +42,12 @@ final class StoredTables {
             int[] numbers = readPacks(object.key(), copy, header, packs);
             try (LocalTable.Builder builder = new LocalTable.Builder(workFiles, header.entries())) {
                 long start = IndexTableFormat.HEADER_BYTES + (long) header.packs() * IndexTableFormat.PACK_BYTES;
-                readEntries(object.key(), copy, start, header.entries(), numbers, builder);
+                int[] counts = new int[numbers.length];
+                readEntries(object.key(), copy, start, header.entries(), numbers, counts, builder);
                 LocalTable table = builder.finish();
-                for (int number : numbers) {
-                    if (!PackList.isMissing(number)) {
-                        packs.cover(number);
+                for (int i = 0; i < numbers.length; i++) {
+                    if (!PackList.isMissing(numbers[i])) {
+                        packs.cover(numbers[i], counts[i]);
                     }
                 }
                 return table;
@@ -147,7 +148,13 @@ final class StoredTables {
     }
 
     private static void readEntries(
-            String key, WorkFile copy, long start, long count, int[] numbers, LocalTable.Builder builder) {
+            String key,
+            WorkFile copy,
+            long start,
+            long count,
+            int[] numbers,
+            int[] counts,
+            LocalTable.Builder builder) {
         byte[] bytes = new byte[1024 * EntryBuffer.ENTRY];
         byte[] previous = new byte[EntryBuffer.ENTRY];
         for (long done = 0; done < count; ) {
@@ -167,6 +174,7 @@ final class StoredTables {
                 }
                 SegmentType.of(key, bytes[at + 46]);
                 System.arraycopy(bytes, at, previous, 0, EntryBuffer.ENTRY);
+                counts[pack]++;
                 view.putInt(at + 32, numbers[pack]);
                 builder.add(bytes, at);
             }

@@ -46,20 +46,22 @@ final class MapCheck implements AutoCloseable {
         return maps.fetchedBytes();
     }
 
-    /** Whether every chunk of every point is there; what a point shares with an earlier one is looked at once. */
-    boolean isWhole(List<Manifest> points) {
+    /**
+     * Whether every chunk of every point is there; what a point shares with the one before is looked at once. Does not stop
+     * at what is not, as all that is needed is noted.
+     */
+    boolean isWhole(List<Manifest> points, NeededSegments needed) {
         Map<DiskOfVm, Manifest.Disk> earlier = new HashMap<>();
+        boolean whole = true;
         for (Manifest manifest : points) {
             for (Manifest.Disk disk : manifest.disks()) {
                 DiskOfVm key = new DiskOfVm(manifest.vm(), disk.id());
                 DamageCollector damage = new DamageCollector(chunkSize);
-                visit(manifest, disk, earlier.put(key, disk), damage);
-                if (!damage.isEmpty()) {
-                    return false;
-                }
+                visit(manifest, disk, earlier.put(key, disk), needed, damage);
+                whole &= damage.isEmpty();
             }
         }
-        return true;
+        return whole;
     }
 
     /** Tells all chunks of all points that are not there, or whose every copy is known to be damaged. */
@@ -67,7 +69,7 @@ final class MapCheck implements AutoCloseable {
         DamageCollector damage = new DamageCollector(chunkSize);
         for (Manifest manifest : points) {
             for (Manifest.Disk disk : manifest.disks()) {
-                visit(manifest, disk, null, damage);
+                visit(manifest, disk, null, null, damage);
             }
         }
         return damage.damage();
@@ -81,12 +83,22 @@ final class MapCheck implements AutoCloseable {
 
     private record DiskOfVm(VmId vm, DiskId disk) {}
 
-    private void visit(Manifest manifest, Manifest.Disk disk, Manifest.@Nullable Disk earlier, DamageCollector damage) {
+    private void visit(
+            Manifest manifest,
+            Manifest.Disk disk,
+            Manifest.@Nullable Disk earlier,
+            @Nullable NeededSegments needed,
+            DamageCollector damage) {
         maps.visit(disk.root(), disk.chunks(chunkSize), new MapReader.Visitor() {
             @Override
             public boolean skip(int level, long page, byte[] ids, int idOffset) {
-                return earlier != null
-                        && earlierMaps.hasPage(earlier.root(), earlier.chunks(chunkSize), level, page, ids, idOffset);
+                if (earlier != null && isKnown(earlier, level, page, ids, idOffset)) {
+                    return true;
+                }
+                if (needed != null && index.find(ids, idOffset, scratch, location)) {
+                    needed.add(location);
+                }
+                return false;
             }
 
             @Override
@@ -94,7 +106,7 @@ final class MapCheck implements AutoCloseable {
                 if ((++chunks & 0xfff) == 0) {
                     control.checkpoint();
                 }
-                String object = damagedObject(ids, idOffset);
+                String object = damagedObject(ids, idOffset, needed);
                 if (object != null) {
                     damage.add(
                             object,
@@ -122,10 +134,22 @@ final class MapCheck implements AutoCloseable {
         });
     }
 
+    private boolean isKnown(Manifest.Disk earlier, int level, long page, byte[] ids, int idOffset) {
+        try {
+            return earlierMaps.hasPage(earlier.root(), earlier.chunks(chunkSize), level, page, ids, idOffset);
+        } catch (CorruptDataException e) {
+            // Told already; what is below of the other map is looked at then.
+            return false;
+        }
+    }
+
     /** The object to blame when there is no good copy of a chunk; {@code null} when there is one. */
-    private @Nullable String damagedObject(byte[] ids, int idOffset) {
+    private @Nullable String damagedObject(byte[] ids, int idOffset, @Nullable NeededSegments needed) {
         String object = null;
         for (int copy = 0; index.findCopy(ids, idOffset, copy, scratch, location); copy++) {
+            if (needed != null && copy == 0) {
+                needed.add(location);
+            }
             if (findings.isGood(location.pack(), location.offset())) {
                 return null;
             }

@@ -49,6 +49,7 @@ public final class VerifyTask {
     private final Findings findings = new Findings();
     private final LongAdder checkedBytes = new LongAdder();
     private final List<Manifest> withoutWitness = new ArrayList<>();
+    private long unneededBytes;
 
     /** Prepares a check. */
     public VerifyTask(RepositoryAccess access, VerifyRequest request, TaskControl control) {
@@ -81,7 +82,7 @@ public final class VerifyTask {
         checked.forEach(manifest -> catalog.warnOfSuspects(manifest, manifest.disks(), control.meter()));
         return new VerifyReport(
                 checkedBytes.sum(),
-                point == null ? 0L : null,
+                point == null ? Long.valueOf(unneededBytes) : null,
                 checked.stream().map(catalog::toRestorePoint).toList(),
                 findings.damage(),
                 control.meter().warnings(),
@@ -119,7 +120,7 @@ public final class VerifyTask {
         try (IndexView index = loadIndex();
                 MapCheck maps = new MapCheck(access, control, index, findings)) {
             checkCoverage(index.packs(), catalog);
-            boolean whole = maps.isWhole(catalog.points());
+            boolean whole = checkMaps(catalog, index, maps);
             checkedBytes.add(maps.checkedBytes());
             if (!request.structureOnly()) {
                 control.meter().enter(TaskPhase.DATA);
@@ -130,6 +131,14 @@ public final class VerifyTask {
             }
         }
         checkWithoutWitness();
+    }
+
+    private boolean checkMaps(PointCatalog catalog, IndexView index, MapCheck maps) {
+        try (NeededSegments needed = new NeededSegments(access)) {
+            boolean whole = maps.isWhole(catalog.points(), needed);
+            unneededBytes = needed.unneededBytes(index.packs(), control);
+            return whole;
+        }
     }
 
     /** A point that was deleted meanwhile is not damaged but not there any more. */
