@@ -164,6 +164,25 @@ class PointsTest {
     }
 
     @Test
+    void whatOnlyADeletedPointNeededIsToldByVerify() {
+        assertThat(unneeded()).isZero();
+
+        Run run = site.run("delete --repo REPO --point " + point2).succeeds();
+
+        assertThat(run.output())
+                .isEqualTo("deleted point " + point2 + "; what only it needed takes up space until it is collected\n");
+        assertThat(unneeded()).isPositive();
+        assertThat(site.run("verify --repo REPO").succeeds().output())
+                .containsPattern("\nunneeded: [0-9.]+ [KM]iB that no point needs\n");
+        assertThat(site.run("verify --json --repo REPO --point " + point1)
+                        .succeeds()
+                        .json()
+                        .get("unneededBytes")
+                        .isNull())
+                .isTrue();
+    }
+
+    @Test
     void theWorkGoesOnWhateverIsDeleted() throws IOException {
         site.run("delete --repo REPO --point " + point3).succeeds();
         JsonNode next = backUp(third);
@@ -258,6 +277,14 @@ class PointsTest {
     private Run diff(String from, String to) {
         return site.run("diff --json --repo REPO --point %s --point %s".formatted(from, to))
                 .succeeds();
+    }
+
+    private long unneeded() {
+        return site.run("verify --json --repo REPO")
+                .succeeds()
+                .json()
+                .get("unneededBytes")
+                .longValue();
     }
 
     private void restore(String point, byte[] content) {

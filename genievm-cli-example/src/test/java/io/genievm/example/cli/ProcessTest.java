@@ -2,6 +2,7 @@ package io.genievm.example.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.genievm.api.hypervisor.HypervisorProvider;
 import io.genievm.api.store.BlobStoreProvider;
 import java.io.IOException;
@@ -49,15 +50,29 @@ class ProcessTest {
                 "--json init --repo REPO",
                 "--json vms --host HOST",
                 "--json backup --host HOST --vm grün --repo REPO",
+                "--json backup --host HOST --vm grün --repo REPO --audit full",
                 "--json list --repo REPO",
                 "--json verify --repo REPO",
                 "--json restore --repo REPO --vm grün --to TARGET")) {
-            Run run = run(Map.of(), line).succeeds();
-
-            assertThat(run.json().has("error")).isFalse();
-            assertThat(run.error()).as("standard error of %s", line).doesNotContain("Exception", "WARN", "SLF4J");
+            assertAnswers(line);
         }
+        JsonNode points = site.run("list --json --repo REPO").json().get("points");
+        String first = points.at("/0/id").textValue();
+        String second = points.at("/1/id").textValue();
+        assertThat(assertAnswers("--json diff --repo REPO --point " + first + " --point " + second)
+                        .get("to")
+                        .textValue())
+                .isEqualTo(second);
+        assertAnswers("--json delete --repo REPO --point " + first);
         assertThat(site.target().resolve("root.raw")).hasBinaryContent(content);
+    }
+
+    private JsonNode assertAnswers(String line) throws IOException, InterruptedException {
+        Run run = run(Map.of(), line).succeeds();
+
+        assertThat(run.json().has("error")).isFalse();
+        assertThat(run.error()).as("standard error of %s", line).doesNotContain("Exception", "WARN", "SLF4J");
+        return run.json();
     }
 
     @ParameterizedTest
