@@ -12,7 +12,7 @@ import io.genievm.core.internal.plan.AuditStripes;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -21,11 +21,13 @@ import java.util.TreeMap;
  * @param request what was asked for
  * @param parent the point that it goes on from, or {@code null}
  * @param parentIsNewest whether no younger point of the VM was ever there
+ * @param suspects the parent's disks that are suspect
  * @param sequence the one that it has to have
  * @param moment of its snapshot
  * @param snapshots how many were taken; all but the last were in vain
  * @param broken the disks that were changing while they were read
- * @param unlisted the disk whose list of changes could not be had, or {@code null}
+ * @param driver what the core was told
+ * @param mayLie whether that need not be true
  * @param isTracking whether the connection tracks changes
  * @param mayReread whether packs are condemned, so that also what did not change may have to be stored again
  */
@@ -33,13 +35,17 @@ record BackupCheck(
         BackupRequest request,
         ModelPoint parent,
         boolean parentIsNewest,
+        Set<String> suspects,
         long sequence,
         Map<String, GuestDisk.Moment> moment,
         int snapshots,
         List<String> broken,
-        String unlisted,
+        Eavesdropper driver,
+        boolean mayLie,
         boolean isTracking,
         boolean mayReread) {
+    private static final int RUN = 1 << 20;
+
     /** Fails unless a manifest is right; gives the model's point for it. */
     ModelPoint check(SessionId id, JsonNode manifest) {
         assertThat(manifest.get("sequence").longValue()).as("sequence").isEqualTo(sequence);
@@ -64,6 +70,8 @@ record BackupCheck(
         private final GuestDisk.Moment now;
         private final GuestDisk.Moment then;
         private final ModelPoint.Disk before;
+        private final int alignment;
+        private final Chunks all;
 
         OneDisk(SessionId point, String id, JsonNode told) {
             this.point = point;
@@ -72,61 +80,85 @@ record BackupCheck(
             this.now = moment.get(id);
             this.before = parent == null ? null : parent.disks().get(id);
             this.then = before == null ? null : parent.moment().get(id);
+            this.alignment = now.limits().alignment();
+            this.all = Chunks.all(now.capacity());
         }
 
         ModelPoint.Disk check() {
-            assertThat(told.get("capacity").longValue()).as(id).isEqualTo(now.capacity());
-            String token = told.get("token").textValue();
+            equal("capacity", number("capacity"), now.capacity());
             boolean consistent = !broken.contains(id);
-            assertThat(told.get("consistent").booleanValue()).as(id).isEqualTo(consistent);
-            assertThat(token != null)
-                    .as("whether disk " + id + " has a token")
-                    .isEqualTo(isTracking && now.tracked() && consistent);
-            checkPlan();
-            long changed = told.get("changedBytes").longValue();
-            if (mayReread) {
-                assertThat(changed).as("changed bytes of disk " + id).isBetween(0L, now.capacity());
-            } else {
-                assertThat(changed)
-                        .as("changed bytes of disk " + id)
-                        .isEqualTo(changed().bytes());
+            equal("consistent", told.get("consistent").booleanValue(), consistent);
+            String token = told.get("token").textValue();
+            equal("having a token", token != null, isTracking && now.tracked() && consistent);
+
+            Chunks allocated = allocated();
+            String reason = whyNotChanged();
+            Chunks changed = reason == null ? changed() : null;
+            Chunks audited = reason == null ? audited(changed) : new Chunks(now.capacity());
+            boolean mismatch = isMismatch(audited, allocated);
+            if (mismatch) {
+                reason = "AUDIT_MISMATCH";
+                allocated = all;
             }
-            boolean isChanged = told.get("plan").textValue().equals("CHANGED");
-            Chunks written =
-                    isChanged ? now.writtenSince(then).widened(now.limits().alignment()) : null;
-            checkReadBytes(written);
-            Chunks audited = isChanged ? checkAudit(written) : new Chunks(now.capacity());
-            boolean proven = !isChanged;
-            if (isChanged) {
-                Chunks looked = new Chunks(now.capacity());
-                looked.addAll(written);
-                looked.addAll(audited);
-                proven = looked.bytes() == now.capacity();
+            String plan = reason == null ? "CHANGED" : before == null || request.full() ? "ALL" : "SCAN";
+            equal("plan", text("plan") + " " + text("reason"), plan + " " + reason);
+
+            Chunks read = reason == null ? allocated.and(changed) : allocated;
+            PlainBytes content = reason == null ? before.content().copy() : new PlainBytes();
+            content.take(reason == null ? changed : all, now.content().only(read));
+            checkBytes(read, content);
+            if (!audited.isEmpty()) {
+                checkAudited(
+                        audited,
+                        mismatch,
+                        mismatch
+                                ? content.differing(before.content(), now.capacity())
+                                        .without(changed)
+                                : null);
             }
-            if (!mayReread) {
-                assertThat(told.get("trust").textValue()).as(id).isEqualTo(proven ? "proven" : "sampled");
-            } else if (proven) {
-                assertThat(told.get("trust").textValue()).as(id).isEqualTo("proven");
-            } else {
-                proven = told.get("trust").textValue().equals("proven");
+            boolean proven = reason != null || changed.or(audited).equals(all);
+            if (mayReread && text("trust").equals("proven")) {
+                // What had to be stored again was read.
+                proven = true;
             }
-            JsonNode state = told.get("auditState");
+            equal("trust", text("trust"), proven ? "proven" : "sampled");
+            if (!mayLie
+                    || mismatch
+                    || proven
+                            && now.content()
+                                    .notZero(now.capacity())
+                                    .without(allocated)
+                                    .isEmpty()) {
+                assertThat(content.firstDifference(now.content()))
+                        .as("what disk " + id + " should hold")
+                        .isNull();
+            }
+            boolean counts = plan.equals("CHANGED") || mismatch;
             return new ModelPoint.Disk(
-                    DiskPlan.valueOf(told.get("plan").textValue()),
-                    told.get("reason").textValue(),
+                    content,
+                    DiskPlan.valueOf(plan),
+                    reason,
                     proven ? Trust.PROVEN : Trust.SAMPLED,
                     proven ? point : before.provenPoint(),
                     token,
-                    stripes(isChanged, state),
-                    covered(isChanged, proven));
+                    stripes(counts),
+                    covered(proven));
         }
 
-        private void checkPlan() {
-            String reason = whyNotChanged();
-            String plan = reason == null ? "CHANGED" : before == null || request.full() ? "ALL" : "SCAN";
-            assertThat(told.get("plan").textValue() + " " + told.get("reason").textValue())
-                    .as("plan of disk " + id)
-                    .isEqualTo(plan + " " + reason);
+        private Chunks allocated() {
+            Chunks heard = driver.heard(id).allocated();
+            if (!mayLie) {
+                equal("allocated", heard, now.allocated());
+            }
+            return heard.widened(alignment);
+        }
+
+        private Chunks changed() {
+            Chunks heard = driver.heard(id).changed();
+            if (!mayLie) {
+                equal("changed", heard, now.writtenSince(then));
+            }
+            return heard.widened(alignment);
         }
 
         private String whyNotChanged() {
@@ -145,8 +177,19 @@ record BackupCheck(
             if (before.token() == null) {
                 return "NO_TOKEN";
             }
-            if (id.equals(unlisted)) {
-                return "TRACKING_LOST";
+            if (suspects.contains(id)) {
+                return "PARENT_SUSPECT";
+            }
+            String reason = whyUnknown();
+            return reason == null ? driver.heard(id).whyUnknown() : reason;
+        }
+
+        /** Why the hypervisor can not know the changes, when it can not. */
+        private String whyUnknown() {
+            String heard = driver.heard(id).whyUnknown();
+            if ("TRACKING_LOST".equals(heard)) {
+                // Its list failed, for whatever reason.
+                return heard;
             }
             if (!isTracking || !now.tracked()) {
                 return "NO_TRACKING";
@@ -156,101 +199,126 @@ record BackupCheck(
             }
             if (then.era() != now.era()) {
                 // Unless the token was dropped before tracking was lost.
-                return parentIsNewest ? "TRACKING_RESET" : told.get("reason").textValue();
+                return parentIsNewest ? "TRACKING_RESET" : heard;
             }
-            return parentIsNewest || now.tokens().contains(before.token()) ? null : "TOKEN_UNKNOWN";
+            boolean known = parentIsNewest || now.tokens().contains(before.token());
+            assertThat(mayLie || !known || heard == null)
+                    .as("tracking of disk " + id + " is " + heard)
+                    .isTrue();
+            return known ? null : "TOKEN_UNKNOWN";
         }
 
-        private Chunks changed() {
-            return then == null
-                    ? now.content().notZero(now.capacity())
-                    : now.content().differing(then.content(), now.capacity());
-        }
-
-        private void checkReadBytes(Chunks written) {
-            Chunks allocated = now.allocated().widened(now.limits().alignment());
-            Chunks all = written == null ? allocated : allocated.and(written);
-            long read = told.get("readBytes").longValue();
+        private void checkBytes(Chunks read, PlainBytes content) {
+            long bytes = number("readBytes");
             if (snapshots == 1 && !mayReread) {
-                assertThat(read).as("read bytes of disk " + id).isEqualTo(all.bytes());
+                equal("readBytes", bytes, read.bytes());
             } else {
-                assertThat(read).as("read bytes of disk " + id).isBetween(all.bytes(), snapshots * now.capacity());
+                assertThat(bytes).as("read bytes of disk " + id).isBetween(read.bytes(), snapshots * now.capacity());
+            }
+            long differing = (before == null
+                            ? content.notZero(now.capacity())
+                            : content.differing(before.content(), now.capacity()))
+                    .bytes();
+            if (!mayReread) {
+                equal("changedBytes", number("changedBytes"), differing);
             }
         }
 
-        /** Gives what has to be compared. */
-        private Chunks checkAudit(Chunks written) {
+        /** What is to be compared of all that was not called changed. */
+        private Chunks audited(Chunks changed) {
             JsonNode audit = told.get("audit");
             Chunks universe = new Chunks(now.capacity());
             if (request.audit() == AuditMode.NONE) {
-                assertThat(audit.isNull()).as(id).isTrue();
-                return universe;
-            }
-            int stripes = stripes();
-            if (stripes == 0) {
-                universe.addRange(0, now.capacity());
-                assertThat(audit.get("stripe").isNull()).as(id).isTrue();
+                equal("audit", audit.isNull(), true);
+            } else if (stripes() == 0) {
+                universe = all;
+                equal("stripe", audit.get("stripe").isNull(), true);
             } else {
-                // The seed is the first point's with so many stripes; from then on stripes come in turn.
+                // The first with so many stripes draws the seed; from then on they come in turn.
                 JsonNode state = told.get("auditState");
-                JsonNode last = parentState();
-                boolean goesOn = last != null && last.get("stripes").intValue() == stripes;
+                JsonNode last = before(parent.manifest()).get("auditState");
+                boolean goesOn = !last.isNull() && last.get("stripes").intValue() == stripes();
                 int stripe = goesOn ? last.get("next").intValue() : 0;
-                assertThat(audit.get("stripe").intValue()).as(id).isEqualTo(stripe);
-                assertThat(state.get("next").intValue()).as(id).isEqualTo((stripe + 1) % stripes);
+                equal("stripe", audit.get("stripe").intValue(), stripe);
+                equal("next stripe", state.get("next").intValue(), (stripe + 1) % stripes());
                 if (goesOn) {
-                    assertThat(state.get("seed")).as(id).isEqualTo(last.get("seed"));
+                    equal("seed", state.get("seed"), last.get("seed"));
                 }
+                long chunks = (now.capacity() + PlainBytes.BLOCK - 1) / PlainBytes.BLOCK;
+                long seed = Long.parseUnsignedLong(state.get("seed").textValue(), 16);
                 universe = Chunks.of(
-                        new AuditStripes(
-                                        Long.parseUnsignedLong(state.get("seed").textValue(), 16),
-                                        stripes,
-                                        (now.capacity() + PlainBytes.BLOCK - 1) / PlainBytes.BLOCK,
-                                        (1 << 20) / PlainBytes.BLOCK)
-                                .stripe(stripe),
+                        new AuditStripes(seed, stripes(), chunks, RUN / PlainBytes.BLOCK).stripe(stripe),
                         now.capacity());
             }
-            Chunks audited = universe.without(written);
-            long compared = audit.get("comparedBytes").longValue();
-            assertThat(audit.get("mismatches").size()).as(id).isZero();
-            if (mayReread) {
-                assertThat(compared).as(id).isLessThanOrEqualTo(audited.bytes());
-            } else {
-                assertThat(compared).as("compared bytes of disk " + id).isEqualTo(audited.bytes());
-            }
-            return audited;
+            return universe.without(changed);
         }
 
-        /** How many stripes this backup's audit is to have; 0 where it takes everything or nothing. */
+        /** Whether what is compared is not what the parent has; what is not allocated counts as zero. */
+        private boolean isMismatch(Chunks audited, Chunks allocated) {
+            return !audited.isEmpty()
+                    && !now.content()
+                            .only(allocated)
+                            .differing(before.content(), now.capacity())
+                            .and(audited)
+                            .isEmpty();
+        }
+
+        private void checkAudited(Chunks audited, boolean mismatch, Chunks lies) {
+            JsonNode audit = told.get("audit");
+            long compared = audit.get("comparedBytes").longValue();
+            if (mayReread || mismatch) {
+                assertThat(compared).as("compared bytes of disk " + id).isLessThanOrEqualTo(audited.bytes());
+            } else {
+                equal("comparedBytes", compared, audited.bytes());
+            }
+            Chunks mismatches = new Chunks(now.capacity());
+            for (JsonNode extent : audit.get("mismatches")) {
+                long offset = extent.get("offset").longValue();
+                mismatches.addRange(offset, offset + extent.get("length").longValue());
+            }
+            equal("mismatches", mismatches, mismatch ? lies : new Chunks(now.capacity()));
+        }
+
+        /** How many stripes an audit by this request is to have; 0 where it takes everything or nothing. */
         private int stripes() {
             return request.audit() == AuditMode.SAMPLE ? (int) Math.ceil(1 / request.auditShare() - 1e-6) : 0;
         }
 
-        private JsonNode parentState() {
-            for (JsonNode disk : parent.manifest().get("disks")) {
+        private JsonNode before(JsonNode manifest) {
+            for (JsonNode disk : manifest.get("disks")) {
                 if (disk.get("id").textValue().equals(id)) {
-                    return disk.get("auditState").isNull() ? null : disk.get("auditState");
+                    return disk;
                 }
             }
-            return null;
+            throw new AssertionError("no disk " + id);
         }
 
-        private int stripes(boolean isChanged, JsonNode state) {
-            int expected = isChanged && stripes() > 0 ? stripes() : before == null ? 0 : before.stripes();
-            assertThat(state.isNull() ? 0 : state.get("stripes").intValue())
-                    .as("stripes of disk " + id)
-                    .isEqualTo(expected);
+        private int stripes(boolean audits) {
+            int expected = audits && stripes() > 0 ? stripes() : before == null ? 0 : before.stripes();
+            JsonNode state = told.get("auditState");
+            equal("stripes", state.isNull() ? 0 : state.get("stripes").intValue(), expected);
             return expected;
         }
 
-        private int covered(boolean isChanged, boolean proven) {
+        private int covered(boolean proven) {
             if (proven) {
                 return 0;
             }
-            if (isChanged && stripes() > 0) {
-                return Math.min(stripes(), (Objects.equals(stripes(), before.stripes()) ? before.covered() : 0) + 1);
-            }
-            return before.covered();
+            return stripes() == 0
+                    ? before.covered()
+                    : Math.min(stripes(), (stripes() == before.stripes() ? before.covered() : 0) + 1);
+        }
+
+        private String text(String field) {
+            return told.get(field).textValue();
+        }
+
+        private long number(String field) {
+            return told.get(field).longValue();
+        }
+
+        private void equal(String what, Object actual, Object expected) {
+            assertThat(actual).as(what + " of disk " + id).isEqualTo(expected);
         }
     }
 }

@@ -27,7 +27,7 @@ class BackupHistoryPropertyTest {
     }
 
     private void run(Random random) {
-        try (History history = new History(random, directory)) {
+        try (History history = new History(random, directory, false)) {
             history.run();
         }
     }

@@ -24,6 +24,12 @@ final class Chunks {
         return chunks;
     }
 
+    static Chunks all(long capacity) {
+        Chunks chunks = new Chunks(capacity);
+        chunks.addRange(0, capacity);
+        return chunks;
+    }
+
     /** Adds a chunk unless it lies behind the end of the disk. */
     void add(long chunk) {
         if (chunk < count) {
@@ -63,8 +69,21 @@ final class Chunks {
         return rest;
     }
 
-    void addAll(Chunks others) {
-        numbers.or(others.numbers);
+    Chunks or(Chunks other) {
+        Chunks either = new Chunks(capacity);
+        either.numbers.or(numbers);
+        either.numbers.or(other.numbers);
+        return either;
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof Chunks chunks && numbers.equals(chunks.numbers);
+    }
+
+    @Override
+    public int hashCode() {
+        return numbers.hashCode();
     }
 
     boolean isEmpty() {

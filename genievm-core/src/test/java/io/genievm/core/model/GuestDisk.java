@@ -3,6 +3,7 @@ package io.genievm.core.model;
 import io.genievm.api.Extent;
 import io.genievm.api.hypervisor.ChangeToken;
 import io.genievm.api.hypervisor.DiskLimits;
+import io.genievm.testkit.DriverLie;
 import io.genievm.testkit.InMemoryDisk;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -26,6 +27,7 @@ final class GuestDisk {
     private int grain = 4096;
     private int era;
     private boolean tracked = true;
+    private List<DriverLie> lies = List.of();
     private DiskLimits limits = DiskLimits.FILE;
 
     GuestDisk(InMemoryDisk real, Guest guest) {
@@ -164,6 +166,20 @@ final class GuestDisk {
         synchronized (guest) {
             real.limits(value);
             limits = value;
+        }
+    }
+
+    /** Tells lies from now on; the model is not told. */
+    void lie(List<DriverLie> values) {
+        synchronized (guest) {
+            real.lie(values.toArray(DriverLie[]::new));
+            lies = List.copyOf(values);
+        }
+    }
+
+    List<DriverLie> lies() {
+        synchronized (guest) {
+            return lies;
         }
     }
 

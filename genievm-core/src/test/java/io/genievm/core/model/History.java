@@ -2,19 +2,22 @@ package io.genievm.core.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.genievm.api.DiskId;
 import io.genievm.api.ErrorCategory;
 import io.genievm.api.ErrorCode;
+import io.genievm.api.Extent;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.SessionId;
 import io.genievm.api.hypervisor.DiskLimits;
-import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.task.TaskHandle;
 import io.genievm.core.AuditMode;
 import io.genievm.core.BackupReport;
 import io.genievm.core.BackupRequest;
 import io.genievm.core.Codec;
 import io.genievm.core.testing.Lab;
+import io.genievm.testkit.BrokenList;
+import io.genievm.testkit.DriverLie;
 import io.genievm.testkit.InMemoryHypervisor;
 import io.genievm.testkit.InMemoryHypervisor.Call;
 import java.nio.file.Path;
@@ -23,6 +26,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Collectors;
 
@@ -33,20 +37,29 @@ final class History implements AutoCloseable {
     private final Random random;
     private final Random guestRandom;
     private final InMemoryHypervisor hypervisor = new InMemoryHypervisor();
-    private final HypervisorConnection tracking;
-    private final HypervisorConnection blind;
+    private final Eavesdropper tracking;
+    private final Eavesdropper blind;
+    private final boolean lying;
     private final List<Guest> guests = new ArrayList<>();
     private final List<ModelRepository> repositories = new ArrayList<>();
     private final List<Plans> plans = new ArrayList<>();
     private final List<String> story = new ArrayList<>();
     private int calls = 60;
 
-    History(Random random, Path directory) {
+    /**
+     * Sets the stage.
+     *
+     * @param random decides everything
+     * @param directory for temporary files
+     * @param lying whether the hypervisor lies about changes and allocation
+     */
+    History(Random random, Path directory, boolean lying) {
         this.random = random;
+        this.lying = lying;
         this.guestRandom = new Random(random.nextLong());
-        blind = hypervisor.connect();
+        blind = new Eavesdropper(hypervisor.connect());
         hypervisor.trackChanges(true);
-        tracking = hypervisor.connect();
+        tracking = new Eavesdropper(hypervisor.connect());
         for (int i = random.nextInt(3) == 0 ? 2 : 1; i > 0; i--) {
             ModelRepository repository = new ModelRepository(directory, 1 + random.nextInt(2));
             repositories.add(repository);
@@ -76,6 +89,10 @@ final class History implements AutoCloseable {
         Guest guest = guests.get(random.nextInt(guests.size()));
         int which = random.nextInt(repositories.size());
         ModelRepository repository = repositories.get(which);
+        if (lying && random.nextInt(6) == 0) {
+            lie(guest);
+            return;
+        }
         int dice = random.nextInt(100);
         if (dice < 40) {
             for (int i = random.nextInt(4); i >= 0; i--) {
@@ -91,6 +108,8 @@ final class History implements AutoCloseable {
             backup(guest, repository, plans.get(which), Trouble.Kind.any(random));
         } else if (dice < 94) {
             delete(repository, random.nextBoolean() ? Trouble.Kind.NONE : Trouble.Kind.any(random));
+        } else if (lying) {
+            lie(guest);
         } else {
             collect(plans.get(which));
         }
@@ -176,6 +195,43 @@ final class History implements AutoCloseable {
         }
     }
 
+    /** Lets a disk tell some lies from now on, or the truth. */
+    private void lie(Guest guest) {
+        GuestDisk disk = guest.anyDisk(random);
+        if (disk == null) {
+            return;
+        }
+        List<DriverLie> lies = new ArrayList<>();
+        for (int i = random.nextInt(3); i > 0; i--) {
+            lies.add(anyLie(guest, disk));
+        }
+        story.add("lies of disk " + disk.id() + " of " + guest.id() + ": " + lies);
+        disk.lie(lies);
+    }
+
+    private DriverLie anyLie(Guest guest, GuestDisk disk) {
+        long offset = (long) (random.nextDouble() * disk.capacity());
+        Extent extent = new Extent(offset, 1 + random.nextInt(random.nextBoolean() ? 10_000 : 1_000_000));
+        BrokenList how = BrokenList.values()[random.nextInt(BrokenList.values().length)];
+        if (how == BrokenList.ENDLESS_ASCENT && disk.capacity() > 1 << 30) {
+            // Takes too long where it keeps the rules for so long.
+            how = BrokenList.PAST_END;
+        }
+        return switch (random.nextInt(9)) {
+            case 0, 1 -> new DriverLie.MissingChanges(extent);
+            case 2 -> new DriverLie.NoChanges();
+            case 3 -> new DriverLie.UnrecordedWrites(extent);
+            case 4 -> new DriverLie.StaleToken();
+            case 5 -> new DriverLie.OtherDisk(guest.anyDisk(random).real());
+            case 6 ->
+                random.nextBoolean()
+                        ? new DriverLie.UnknownChanges("HEADACHE")
+                        : new DriverLie.HiddenAllocation(extent);
+            case 7 -> new DriverLie.BrokenAllocation(how);
+            default -> new DriverLie.BrokenChanges(how);
+        };
+    }
+
     private void addDisk(Guest guest) {
         String name = "disk" + random.nextInt(4);
         if (!guest.hasDisk(name)) {
@@ -244,7 +300,7 @@ final class History implements AutoCloseable {
             if (e.code().category() == ErrorCategory.INTERNAL) {
                 throw e;
             }
-            boolean expected = !trouble.where().isEmpty() || snapshots.mayFail();
+            boolean expected = !trouble.where().isEmpty() || snapshots.mayFail() || breaksOff(guest);
             assertThat(expected).as("a reason to fail: " + e).isTrue();
         }
         repository.store().stopIntercepting();
@@ -259,19 +315,24 @@ final class History implements AutoCloseable {
             repository.restart();
         }
         SessionId id = report == null ? unreported(repository, trouble) : report.point();
+        Set<String> suspects = parent == null ? Set.of() : repository.suspects(parent);
+        Set<String> incidents = repository.findIncidents(guest.id());
         if (id != null) {
             BackupCheck check = new BackupCheck(
                     request,
                     parent,
                     parent != null && repository.isNewestEver(parent),
+                    suspects,
                     parent == null ? 1 : parent.sequence() + 1,
                     snapshots.moment,
                     snapshots.count,
                     snapshots.broken(),
-                    trouble.unlisted(),
+                    isTracking ? tracking : blind,
+                    lying,
                     isTracking,
                     collector.isAnyInForce());
             ModelPoint point = check.check(id, repository.manifest(id));
+            assertThat(incidents).as("incidents").isEqualTo(lies(point));
             repository.add(point);
             repository.checkContent(point);
             collector.check(point, parent == null ? null : parent.id());
@@ -284,6 +345,25 @@ final class History implements AutoCloseable {
         } else {
             repository.checkList();
         }
+    }
+
+    /** The disks of which a backup has found that their changes were told wrong. */
+    private static Set<String> lies(ModelPoint point) {
+        Set<String> disks = new TreeSet<>();
+        for (JsonNode disk : point.manifest().get("disks")) {
+            if (disk.get("consistent").booleanValue()
+                    && !disk.get("audit").isNull()
+                    && !disk.get("audit").get("mismatches").isEmpty()) {
+                disks.add(disk.get("id").textValue());
+            }
+        }
+        return disks;
+    }
+
+    /** Whether what the hypervisor says of allocation fails, which is no lie. */
+    private static boolean breaksOff(Guest guest) {
+        return guest.disks().stream()
+                .anyMatch(disk -> disk.lies().contains(new DriverLie.BrokenAllocation(BrokenList.FAILS_MIDWAY)));
     }
 
     /** The point of a backup that failed: only where nobody could tell it what became of its manifest. */

@@ -13,7 +13,7 @@ import java.util.Map;
  * @param id its id
  * @param vm its VM
  * @param sequence its place
- * @param moment what the VM held when its snapshot was taken
+ * @param moment what the VM was when its snapshot was taken
  * @param disks what is known of its disks; the excluded ones are missing
  * @param manifest as it is stored
  */
@@ -27,6 +27,7 @@ record ModelPoint(
     /**
      * One disk of it.
      *
+     * @param content its bytes: those of the VM, unless the hypervisor has lied
      * @param plan what was read
      * @param reason why
      * @param trust how far it is proven, without what was found out later
@@ -36,7 +37,14 @@ record ModelPoint(
      * @param covered how many stripes were compared since it was proven
      */
     record Disk(
-            DiskPlan plan, String reason, Trust trust, SessionId provenPoint, String token, int stripes, int covered) {
+            PlainBytes content,
+            DiskPlan plan,
+            String reason,
+            Trust trust,
+            SessionId provenPoint,
+            String token,
+            int stripes,
+            int covered) {
         double coveredShare() {
             return trust == Trust.PROVEN ? 1 : stripes == 0 ? 0 : (double) covered / stripes;
         }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.genievm.api.SessionId;
 import io.genievm.api.VmId;
+import io.genievm.api.Warning;
 import io.genievm.api.store.BlobStore;
 import io.genievm.api.store.BlobStoreConfig;
 import io.genievm.api.store.BlobStoreProvider;
@@ -15,6 +16,7 @@ import io.genievm.core.RestorePoint;
 import io.genievm.core.RestorePointList;
 import io.genievm.core.RestoreReport;
 import io.genievm.core.RestoreRequest;
+import io.genievm.core.Trust;
 import io.genievm.core.VerifyReport;
 import io.genievm.core.VerifyRequest;
 import io.genievm.core.testing.InterceptedStore;
@@ -31,6 +33,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /** A repository, the process that has it open, and the model of what it holds. For one thread. */
 final class ModelRepository implements AutoCloseable {
@@ -45,6 +49,9 @@ final class ModelRepository implements AutoCloseable {
     private final List<ModelPoint> points = new ArrayList<>();
     private final Map<VmId, SessionId> newestEver = new TreeMap<>(Comparator.comparing(VmId::value));
     private final Set<SessionId> halfDeleted = new HashSet<>();
+    private final Set<String> incidents = new HashSet<>();
+    // Each a point's id and a disk's.
+    private final Set<String> suspects = new HashSet<>();
     private GenieVm genie;
     private Repository repository;
 
@@ -152,7 +159,9 @@ final class ModelRepository implements AutoCloseable {
                         .isEqualTo(expected.moment().get(disk.id().value()).capacity());
                 assertThat(disk.plan()).as(what).isEqualTo(known.plan());
                 assertThat(disk.reason()).as(what).isEqualTo(known.reason());
-                assertThat(disk.trust()).as(what).isEqualTo(known.trust());
+                assertThat(disk.trust())
+                        .as(what)
+                        .isEqualTo(isSuspect(expected, disk.id().value()) ? Trust.SUSPECT : known.trust());
                 assertThat(disk.coveredShare()).as(what).isEqualTo(known.coveredShare());
                 assertThat(disk.provenPoint()).as(what).isEqualTo(known.provenPoint());
             }
@@ -165,13 +174,62 @@ final class ModelRepository implements AutoCloseable {
         RestoreReport report = restore(point, target);
         assertThat(target.capacities().keySet()).isEqualTo(point.disks().keySet());
         for (String disk : point.disks().keySet()) {
-            GuestDisk.Moment then = point.moment().get(disk);
-            assertThat(target.capacities().get(disk)).isEqualTo(then.capacity());
-            assertThat(target.disks().get(disk).firstDifference(then.content()))
+            assertThat(target.capacities().get(disk))
+                    .isEqualTo(point.moment().get(disk).capacity());
+            assertThat(target.disks()
+                            .get(disk)
+                            .firstDifference(point.disks().get(disk).content()))
                     .as("what of disk " + disk + " of point " + point.id() + " was restored wrong")
                     .isNull();
         }
+        assertThat(suspectDisks(report.warnings())).isEqualTo(suspects(point));
         return report;
+    }
+
+    /** The disks of a point that were found to be doubtful. */
+    Set<String> suspects(ModelPoint point) {
+        return point.disks().keySet().stream()
+                .filter(disk -> isSuspect(point, disk))
+                .collect(Collectors.toCollection(TreeSet::new));
+    }
+
+    private boolean isSuspect(ModelPoint point, String disk) {
+        return suspects.contains(point.id() + " " + disk);
+    }
+
+    private static Set<String> suspectDisks(List<Warning> warnings) {
+        return warnings.stream()
+                .filter(warning -> warning.code().equals("SUSPECT"))
+                .map(warning -> warning.disk().value())
+                .collect(Collectors.toCollection(TreeSet::new));
+    }
+
+    /**
+     * Reads what was found out by sessions of late, which makes suspect what was not proven since the proof that the
+     * parent's disk rests on; gives the disks that it is about.
+     */
+    Set<String> findIncidents(VmId vm) {
+        Set<String> disks = new TreeSet<>();
+        for (String key : store.keys("incidents/")) {
+            if (incidents.add(key)) {
+                JsonNode incident = PlainRepository.json(store.bytes(key));
+                String disk = incident.get("disk").textValue();
+                assertThat(disks.add(disk)).as("one incident for disk " + disk).isTrue();
+                SessionId proof = latest(vm).disks().get(disk).provenPoint();
+                Set<String> expected = points.stream()
+                        .filter(point -> point.vm().equals(vm)
+                                && point.disks().containsKey(disk)
+                                && point.disks().get(disk).trust() != Trust.PROVEN
+                                && point.disks().get(disk).provenPoint().equals(proof))
+                        .map(point -> point.id().value())
+                        .collect(Collectors.toSet());
+                Set<String> told = new HashSet<>();
+                incident.get("points").forEach(point -> told.add(point.textValue()));
+                assertThat(told).as("the points that may hold the same lie").isEqualTo(expected);
+                told.forEach(point -> suspects.add(point + " " + disk));
+            }
+        }
+        return disks;
     }
 
     RestoreReport restore(ModelPoint point, RestoredVm target) {
@@ -189,6 +247,12 @@ final class ModelRepository implements AutoCloseable {
                     .as(damage.toString())
                     .anyMatch(id -> damage.object().matches("witness/.*/" + id));
         }
+        long expected =
+                points.stream().mapToLong(point -> suspects(point).size()).sum();
+        assertThat(report.warnings().stream()
+                        .filter(warning -> warning.code().equals("SUSPECT"))
+                        .count())
+                .isEqualTo(expected);
         return report;
     }
 

@@ -89,6 +89,29 @@ final class PlainBytes {
         return differing.isEmpty() ? null : "chunks " + differing;
     }
 
+    /** The same bytes in some blocks, and zeroes in all others. */
+    PlainBytes only(Chunks which) {
+        PlainBytes some = new PlainBytes();
+        some.take(which, this);
+        return some;
+    }
+
+    /** Takes some blocks from elsewhere; those that are not named are kept. */
+    void take(Chunks which, PlainBytes from) {
+        TreeSet<Long> numbers = new TreeSet<>(blocks.keySet());
+        numbers.addAll(from.blocks.keySet());
+        for (long number : numbers) {
+            if (which.contains(number)) {
+                byte[] block = from.blocks.get(number);
+                if (block == null) {
+                    blocks.remove(number);
+                } else {
+                    blocks.put(number, block);
+                }
+            }
+        }
+    }
+
     private void put(long number, byte[] block) {
         for (byte each : block) {
             if (each != 0) {

@@ -9,7 +9,6 @@ import io.genievm.api.store.BlobStore;
 import io.genievm.api.store.PutOutcome;
 import io.genievm.core.testing.InterceptedStore;
 import io.genievm.testkit.InMemoryHypervisor;
-import io.genievm.testkit.InMemoryHypervisor.Call;
 import java.nio.ByteBuffer;
 import java.util.Optional;
 import java.util.Random;
@@ -78,12 +77,6 @@ final class Trouble implements InterceptedStore.Interceptor, InMemoryHypervisor.
     /** The call that went wrong; empty while none has. */
     synchronized String where() {
         return where;
-    }
-
-    /** The disk whose list of changes could not be had, or {@code null}. */
-    synchronized String unlisted() {
-        String call = Call.CHANGES_SINCE + " ";
-        return kind != Kind.CANCEL && where.startsWith(call) ? where.substring(call.length()) : null;
     }
 
     synchronized int calls() {

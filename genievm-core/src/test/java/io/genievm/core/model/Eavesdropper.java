@@ -1,0 +1,253 @@
+package io.genievm.core.model;
+
+import io.genievm.api.DiskId;
+import io.genievm.api.VmId;
+import io.genievm.api.hypervisor.Capability;
+import io.genievm.api.hypervisor.ChangeToken;
+import io.genievm.api.hypervisor.Changes;
+import io.genievm.api.hypervisor.DiskLimits;
+import io.genievm.api.hypervisor.DiskReader;
+import io.genievm.api.hypervisor.DriverFact;
+import io.genievm.api.hypervisor.ExtentCursor;
+import io.genievm.api.hypervisor.HypervisorConnection;
+import io.genievm.api.hypervisor.QuiesceMode;
+import io.genievm.api.hypervisor.SnapshotDisk;
+import io.genievm.api.hypervisor.SnapshotRequest;
+import io.genievm.api.hypervisor.VmDescription;
+import io.genievm.api.hypervisor.VmListing;
+import io.genievm.api.hypervisor.VmSnapshot;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** A connection that hears what the core is told of the disks of the last snapshot, be it true or not. */
+final class Eavesdropper implements HypervisorConnection {
+    private final HypervisorConnection connection;
+    private final Map<String, Heard> heard = new ConcurrentHashMap<>();
+
+    Eavesdropper(HypervisorConnection connection) {
+        this.connection = connection;
+    }
+
+    /** What was told of one disk. For one thread at a time. */
+    static final class Heard {
+        private final long capacity;
+        private Telling allocated;
+        private Telling changed;
+        private String unknown;
+
+        private Heard(long capacity) {
+            this.capacity = capacity;
+        }
+
+        /** The chunks that may hold something else than zeroes; all where the list breaks the rules. */
+        Chunks allocated() {
+            return allocated.isValid() ? allocated.chunks : Chunks.all(capacity);
+        }
+
+        /** The chunks that were called changed; {@code null} where there is no list that can be used. */
+        Chunks changed() {
+            return changed != null && changed.isValid() ? changed.chunks : null;
+        }
+
+        /** Why there is none; {@code null} where there is one. */
+        String whyUnknown() {
+            return unknown != null ? unknown : changed() == null ? "TRACKING_LOST" : null;
+        }
+    }
+
+    /** The last list of one kind, judged by the rules for lists. */
+    private static final class Telling {
+        private final long capacity;
+        private final Chunks chunks;
+        private boolean broken;
+        private boolean ended;
+        private long end;
+        private long count;
+
+        Telling(long capacity) {
+            this.capacity = capacity;
+            this.chunks = new Chunks(capacity);
+        }
+
+        boolean isValid() {
+            return ended && !broken;
+        }
+
+        void add(long offset, long length) {
+            if (broken
+                    || offset < end
+                    || length <= 0
+                    || length > capacity
+                    || offset > capacity - length
+                    || ++count > Math.max(1 << 20, capacity / 512 + 1)) {
+                broken = true;
+                return;
+            }
+            end = offset + length;
+            chunks.addRange(offset, end);
+        }
+
+        ExtentCursor listeningTo(ExtentCursor cursor) {
+            return new ExtentCursor() {
+                @Override
+                public boolean next() {
+                    boolean more = cursor.next();
+                    if (more) {
+                        add(cursor.offset(), cursor.length());
+                    } else {
+                        ended = true;
+                    }
+                    return more;
+                }
+
+                @Override
+                public long offset() {
+                    return cursor.offset();
+                }
+
+                @Override
+                public long length() {
+                    return cursor.length();
+                }
+
+                @Override
+                public void close() {
+                    cursor.close();
+                }
+            };
+        }
+    }
+
+    /** What was told of a disk of the last snapshot. */
+    Heard heard(String disk) {
+        return heard.get(disk);
+    }
+
+    @Override
+    public Set<Capability> capabilities() {
+        return connection.capabilities();
+    }
+
+    @Override
+    public String providerName() {
+        return connection.providerName();
+    }
+
+    @Override
+    public String sourceId() {
+        return connection.sourceId();
+    }
+
+    @Override
+    public VmListing vms() {
+        return connection.vms();
+    }
+
+    @Override
+    public VmDescription describe(VmId vm) {
+        return connection.describe(vm);
+    }
+
+    @Override
+    public VmSnapshot beginSnapshot(VmId vm, SnapshotRequest request) {
+        VmSnapshot snapshot = connection.beginSnapshot(vm, request);
+        heard.clear();
+        List<SnapshotDisk> disks = new ArrayList<>();
+        for (SnapshotDisk disk : snapshot.disks()) {
+            Heard here = new Heard(disk.capacity());
+            heard.put(disk.id().value(), here);
+            disks.add(new Disk(disk, here));
+        }
+        return new Snapshot(snapshot, disks);
+    }
+
+    @Override
+    public void close() {
+        connection.close();
+    }
+
+    private record Snapshot(VmSnapshot snapshot, List<SnapshotDisk> disks) implements VmSnapshot {
+        @Override
+        public VmDescription description() {
+            return snapshot.description();
+        }
+
+        @Override
+        public QuiesceMode quiesced() {
+            return snapshot.quiesced();
+        }
+
+        @Override
+        public List<DriverFact> facts() {
+            return snapshot.facts();
+        }
+
+        @Override
+        public void committed() {
+            snapshot.committed();
+        }
+
+        @Override
+        public void abandoned() {
+            snapshot.abandoned();
+        }
+
+        @Override
+        public void close() {
+            snapshot.close();
+        }
+    }
+
+    private record Disk(SnapshotDisk disk, Heard heard) implements SnapshotDisk {
+        @Override
+        public DiskId id() {
+            return disk.id();
+        }
+
+        @Override
+        public long capacity() {
+            return disk.capacity();
+        }
+
+        @Override
+        public Optional<ChangeToken> token() {
+            return disk.token();
+        }
+
+        @Override
+        public DiskLimits limits() {
+            return disk.limits();
+        }
+
+        @Override
+        public ExtentCursor allocated() {
+            heard.allocated = new Telling(heard.capacity);
+            return heard.allocated.listeningTo(disk.allocated());
+        }
+
+        @Override
+        public Changes changesSince(ChangeToken token) {
+            heard.changed = new Telling(heard.capacity);
+            Changes changes = disk.changesSince(token);
+            if (changes instanceof Changes.Unknown unknown) {
+                heard.unknown = unknown.reason();
+                return changes;
+            }
+            return new Changes.Known(heard.changed.listeningTo(((Changes.Known) changes).extents()));
+        }
+
+        @Override
+        public DiskReader openReader() {
+            return disk.openReader();
+        }
+
+        @Override
+        public void confirmUnchanged() {
+            disk.confirmUnchanged();
+        }
+    }
+}
