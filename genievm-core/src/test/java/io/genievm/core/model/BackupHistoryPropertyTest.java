@@ -27,7 +27,7 @@ class BackupHistoryPropertyTest {
     }
 
     private void run(Random random) {
-        try (History history = new History(random, directory, false)) {
+        try (History history = History.random(random, directory, false)) {
             history.run();
         }
     }

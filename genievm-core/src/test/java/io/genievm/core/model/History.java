@@ -32,7 +32,7 @@ import java.util.stream.Collectors;
 
 /** Some days in the life of a few VMs and their repositories, at random. For one thread. */
 final class History implements AutoCloseable {
-    private static final double[] SHARES = {1, 0.5, 0.25, 1.0 / 3, 1.0 / 64};
+    private static final double[] SHARES = {1, 0.5, 0.2, 1.0 / 3, 1.0 / 64};
 
     private final Random random;
     private final Random guestRandom;
@@ -46,30 +46,53 @@ final class History implements AutoCloseable {
     private final List<String> story = new ArrayList<>();
     private int calls = 60;
 
-    /**
-     * Sets the stage.
-     *
-     * @param random decides everything
-     * @param directory for temporary files
-     * @param lying whether the hypervisor lies about changes and allocation
-     */
-    History(Random random, Path directory, boolean lying) {
+    private History(Random random, Path directory, boolean lying, int repositoryCount) {
         this.random = random;
         this.lying = lying;
         this.guestRandom = new Random(random.nextLong());
         blind = new Eavesdropper(hypervisor.connect());
         hypervisor.trackChanges(true);
         tracking = new Eavesdropper(hypervisor.connect());
-        for (int i = random.nextInt(3) == 0 ? 2 : 1; i > 0; i--) {
+        for (int i = 0; i < repositoryCount; i++) {
             ModelRepository repository = new ModelRepository(directory, 1 + random.nextInt(2));
             repositories.add(repository);
             plans.add(new Plans(repository));
         }
-        for (int i = random.nextInt(3) == 0 ? 2 : 1; i > 0; i--) {
-            Guest guest = new Guest(hypervisor, "vm" + i);
-            guests.add(guest);
-            addDisk(guest);
+    }
+
+    /**
+     * One that nobody has a hand in.
+     *
+     * @param random decides everything
+     * @param directory for temporary files
+     * @param lying whether the hypervisor lies about changes and allocation
+     */
+    static History random(Random random, Path directory, boolean lying) {
+        History history = new History(random, directory, lying, oneOrTwo(random));
+        for (int i = oneOrTwo(random); i > 0; i--) {
+            history.addDisk(history.addGuest("vm" + i));
         }
+        return history;
+    }
+
+    /** One in which nothing happens by itself, with one repository and a hypervisor that may lie. */
+    static History directed(Random random, Path directory) {
+        return new History(random, directory, true, 1);
+    }
+
+    Guest addGuest(String id) {
+        Guest guest = new Guest(hypervisor, id);
+        guests.add(guest);
+        return guest;
+    }
+
+    /** The first repository. */
+    ModelRepository repository() {
+        return repositories.get(0);
+    }
+
+    private static int oneOrTwo(Random random) {
+        return random.nextInt(3) == 0 ? 2 : 1;
     }
 
     /** Runs it; a failure tells the story so far. */
@@ -79,7 +102,7 @@ final class History implements AutoCloseable {
             for (int step = 0; step < steps; step++) {
                 step();
             }
-            repositories.forEach(this::checkAll);
+            checkAll();
         } catch (RuntimeException | Error e) {
             throw new AssertionError("after " + String.join("\n", story) + "\n" + e, e);
         }
@@ -88,26 +111,29 @@ final class History implements AutoCloseable {
     private void step() {
         Guest guest = guests.get(random.nextInt(guests.size()));
         int which = random.nextInt(repositories.size());
-        ModelRepository repository = repositories.get(which);
-        if (lying && random.nextInt(6) == 0) {
-            lie(guest);
-            return;
-        }
         int dice = random.nextInt(100);
-        if (dice < 40) {
+        if (dice < 30) {
             for (int i = random.nextInt(4); i >= 0; i--) {
                 changeGuest(guest, random);
             }
-        } else if (dice < 50) {
-            changeDisks(guest);
-        } else if (dice < 56) {
-            changeTracking(guest);
-        } else if (dice < 80) {
-            backup(guest, repository, plans.get(which), Trouble.Kind.NONE);
-        } else if (dice < 89) {
-            backup(guest, repository, plans.get(which), Trouble.Kind.any(random));
-        } else if (dice < 94) {
-            delete(repository, random.nextBoolean() ? Trouble.Kind.NONE : Trouble.Kind.any(random));
+        } else if (dice < 40) {
+            if (!lying || random.nextInt(4) == 0) {
+                changeDisks(guest);
+            } else {
+                lie(guest);
+            }
+        } else if (dice < 46) {
+            if (!lying || random.nextInt(4) == 0) {
+                changeTracking(guest);
+            } else {
+                lie(guest);
+            }
+        } else if (dice < 78) {
+            backup(guest, which, Trouble.Kind.NONE);
+        } else if (dice < 88) {
+            backup(guest, which, Trouble.Kind.any(random));
+        } else if (dice < 93) {
+            delete(repositories.get(which), random.nextBoolean() ? Trouble.Kind.NONE : Trouble.Kind.any(random));
         } else if (lying) {
             lie(guest);
         } else {
@@ -256,7 +282,7 @@ final class History implements AutoCloseable {
             case 1 -> 1;
             case 2 -> 4096L * (1 + random.nextInt(1100));
             // Three levels of pages, two of them nearly empty.
-            case 3 -> (4L << 30) + random.nextInt(1 << 30);
+            case 3 -> lying ? 100_000 : (4L << 30) + random.nextInt(1 << 30);
             case 4, 5, 6, 7 -> (4 << 20) + random.nextInt(4 << 20);
             default -> random.nextInt(1_500_000);
         };
@@ -274,18 +300,41 @@ final class History implements AutoCloseable {
 
     // What is done with repositories.
 
-    private void backup(Guest guest, ModelRepository repository, Plans collector, Trouble.Kind kind) {
+    private void backup(Guest guest, int which, Trouble.Kind kind) {
+        int at = (int) (random.nextDouble() * 1.3 * calls);
+        boolean isTracking = random.nextInt(lying ? 40 : 12) > 0;
+        boolean busy = random.nextInt(3) == 0;
+        int breaks = random.nextInt(10) == 0 ? 1 + random.nextInt(2) : 0;
         BackupRequest request = anyRequest(guest);
-        boolean isTracking = random.nextInt(12) > 0;
+        Snapshots snapshots = new Snapshots(guest, busy, breaks, request.allowInconsistent());
+        backup(guest, which, request, isTracking, kind, Trouble.When.number(at), snapshots);
+        ModelRepository repository = repositories.get(which);
+        if (random.nextInt(6) == 0) {
+            checkAll(repository);
+        } else {
+            repository.checkList();
+        }
+    }
+
+    /** Backs up a guest to the first repository while it does nothing; gives the point, or {@code null}. */
+    ModelPoint backup(Guest guest, BackupRequest request, Trouble.Kind kind, Trouble.When when) {
+        return backup(guest, 0, request, true, kind, when, new Snapshots(guest, false, 0, false));
+    }
+
+    private ModelPoint backup(
+            Guest guest,
+            int which,
+            BackupRequest request,
+            boolean isTracking,
+            Trouble.Kind kind,
+            Trouble.When when,
+            Snapshots snapshots) {
+        ModelRepository repository = repositories.get(which);
+        Plans collector = plans.get(which);
         ModelPoint parent = repository.latest(guest.id());
-        Snapshots snapshots = new Snapshots(guest, request.allowInconsistent());
         CompletableFuture<TaskHandle<BackupReport>> task = new CompletableFuture<>();
-        Trouble trouble = new Trouble(
-                kind,
-                (int) (random.nextDouble() * 1.3 * calls),
-                () -> task.join().cancel(),
-                snapshots);
-        story.add("backup of " + guest.id() + " to " + repositories.indexOf(repository) + " with " + kind + ", audit "
+        Trouble trouble = new Trouble(kind, when, () -> task.join().cancel(), snapshots);
+        story.add("backup of " + guest.id() + " to " + which + " with " + kind + ", audit "
                 + request.audit() + " " + request.auditShare() + (request.full() ? ", full" : "") + ", without "
                 + request.excludedDisks() + (isTracking ? "" : ", blind")
                 + (collector.isAnyInForce() ? ", with packs condemned" : ""));
@@ -317,6 +366,7 @@ final class History implements AutoCloseable {
         SessionId id = report == null ? unreported(repository, trouble) : report.point();
         Set<String> suspects = parent == null ? Set.of() : repository.suspects(parent);
         Set<String> incidents = repository.findIncidents(guest.id());
+        ModelPoint point = null;
         if (id != null) {
             BackupCheck check = new BackupCheck(
                     request,
@@ -331,7 +381,7 @@ final class History implements AutoCloseable {
                     lying,
                     isTracking,
                     collector.isAnyInForce());
-            ModelPoint point = check.check(id, repository.manifest(id));
+            point = check.check(id, repository.manifest(id));
             assertThat(incidents).as("incidents").isEqualTo(lies(point));
             repository.add(point);
             repository.checkContent(point);
@@ -340,11 +390,7 @@ final class History implements AutoCloseable {
         if (!trouble.kind().isDeath()) {
             checkTokens(guest, repository, id, trouble);
         }
-        if (random.nextInt(4) == 0) {
-            checkAll(repository);
-        } else {
-            repository.checkList();
-        }
+        return point;
     }
 
     /** The disks of which a backup has found that their changes were told wrong. */
@@ -404,7 +450,7 @@ final class History implements AutoCloseable {
                 .codec(anyCodec())
                 .audit(AuditMode.values()[random.nextInt(3)])
                 .auditShare(SHARES[random.nextInt(SHARES.length)])
-                .full(random.nextInt(10) == 0)
+                .full(random.nextInt(lying ? 30 : 10) == 0)
                 .allowInconsistent(random.nextInt(6) == 0);
         if (random.nextInt(8) == 0) {
             GuestDisk disk = guest.anyDisk(random);
@@ -429,7 +475,7 @@ final class History implements AutoCloseable {
         }
         ModelPoint point =
                 repository.points().get(random.nextInt(repository.points().size()));
-        Trouble trouble = new Trouble(kind, random.nextInt(14), () -> {}, event -> {});
+        Trouble trouble = new Trouble(kind, Trouble.When.number(random.nextInt(14)), () -> {}, event -> {});
         repository.store().intercept(trouble);
         boolean done = false;
         try {
@@ -468,6 +514,10 @@ final class History implements AutoCloseable {
         }
     }
 
+    void checkAll() {
+        repositories.forEach(this::checkAll);
+    }
+
     private void checkAll(ModelRepository repository) {
         repository.checkList();
         repository.points().forEach(repository::checkContent);
@@ -492,11 +542,11 @@ final class History implements AutoCloseable {
         private String breaking;
         private int count;
 
-        Snapshots(Guest guest, boolean lenient) {
+        Snapshots(Guest guest, boolean busy, int breaks, boolean lenient) {
             this.guest = guest;
+            this.busy = busy;
+            this.breaks = breaks;
             this.lenient = lenient;
-            this.breaks = random.nextInt(10) == 0 ? 1 + random.nextInt(2) : 0;
-            this.busy = random.nextInt(3) == 0;
         }
 
         @Override

@@ -43,8 +43,18 @@ final class Trouble implements InterceptedStore.Interceptor, InMemoryHypervisor.
         }
     }
 
+    /** Chooses a call. */
+    interface When {
+        /** Whether it is this one, given its number from 0 and its name. */
+        boolean isNow(int number, String call);
+
+        static When number(int wanted) {
+            return (number, call) -> number == wanted;
+        }
+    }
+
     private final Kind kind;
-    private final int at;
+    private final When when;
     private final Runnable cancel;
     private final InMemoryHypervisor.Hook guest;
     private int calls;
@@ -55,19 +65,15 @@ final class Trouble implements InterceptedStore.Interceptor, InMemoryHypervisor.
      * Sets the trap.
      *
      * @param kind what goes wrong
-     * @param at at which call, from 0
+     * @param when at which call
      * @param cancel cancels the task
      * @param guest what the guest does at calls of the hypervisor
      */
-    Trouble(Kind kind, int at, Runnable cancel, InMemoryHypervisor.Hook guest) {
+    Trouble(Kind kind, When when, Runnable cancel, InMemoryHypervisor.Hook guest) {
         this.kind = kind;
-        this.at = at;
+        this.when = when;
         this.cancel = cancel;
         this.guest = guest;
-    }
-
-    static Trouble none(InMemoryHypervisor.Hook guest) {
-        return new Trouble(Kind.NONE, -1, () -> {}, guest);
     }
 
     Kind kind() {
@@ -87,7 +93,8 @@ final class Trouble implements InterceptedStore.Interceptor, InMemoryHypervisor.
         boolean now;
         synchronized (this) {
             requireAlive();
-            now = calls++ == at && kind != Kind.NONE;
+            now = where.isEmpty() && when.isNow(calls, what) && kind != Kind.NONE;
+            calls++;
             if (now) {
                 where = what;
                 dead = kind.isDeath();
