@@ -41,7 +41,7 @@ final class Text {
         return constant.name().toLowerCase(Locale.ROOT);
     }
 
-    /** With the share that has been compared since it was proven, where it is not. Rounded down: 100 % is all of it. */
+    /** With the share that has been compared since it was proven, where it is not. Rounded down. */
     static String trust(RestorePoint.Disk disk) {
         if (disk.trust() != Trust.SAMPLED) {
             return word(disk.trust());
