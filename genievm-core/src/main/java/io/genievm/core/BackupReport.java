@@ -82,7 +82,8 @@ public record BackupReport(
     /**
      * What an audit of a disk did.
      *
-     * @param share which part of the disk it was to cover, from 0 to 1; 0 where nothing was audited
+     * @param share which part of the disk it was to cover, from 0 to 1; 0 where nothing was audited. Where everything is read
+     *     on request, what the driver says is compared on the way: 1
      * @param comparedBytes bytes of chunks that were called unchanged and were compared with the parent's, holes included
      * @param readBytes bytes that were read for it; holes need no reading
      * @param mismatches ranges that were called unchanged and were not, in ascending order. After the first the audit stops

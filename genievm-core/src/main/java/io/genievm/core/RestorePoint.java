@@ -58,7 +58,8 @@ public record RestorePoint(
      * @param plan what was read of it for this point
      * @param reason why that was not {@link DiskPlan#CHANGED}, as in {@link BackupReport.Disk#reason()}
      * @param trust how far it is proven, by all that is known now
-     * @param coveredShare which part of the disk has been compared since it was proven, from 0 to 1; 1 where it is
+     * @param coveredShare which part of the disk has been compared since it was proven, from 0 to 1; 1 where it is. Each stripe
+     *     at its time: what the driver left out of its list after a range was compared is not seen before the range's next turn
      * @param provenPoint the newest point, this one or one before it, in which it was proven; {@code null} where there is none.
      *     It may be deleted by now
      * @since 0.1

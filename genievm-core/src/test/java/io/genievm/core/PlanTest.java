@@ -364,6 +364,26 @@ class PlanTest {
         }
 
         @Test
+        @DisplayName("comes for nothing when everything is read on request")
+        void onTheWay() {
+            backup();
+            SessionId second = backup().point();
+            disk.lie(new DriverLie.UnrecordedWrites(new Extent(0, MIB)));
+            disk.write(10, new byte[] {1});
+            disk.lie();
+            disk.write(2 * MIB, new byte[] {2});
+
+            BackupReport.Disk full =
+                    assertPlan(backup(request().full(true).build()), ROOT, DiskPlan.ALL, "FULL_REQUESTED");
+
+            assertThat(full.audit().share()).isEqualTo(1);
+            assertThat(full.audit().comparedBytes()).isEqualTo(CAPACITY - CHUNK);
+            assertThat(full.audit().readBytes()).isZero();
+            assertThat(full.audit().mismatches()).containsExactly(new Extent(0, CHUNK));
+            assertThat(trust()).containsEntry(second, Trust.SUSPECT);
+        }
+
+        @Test
         @DisplayName("of everything proves the disk")
         void proves() {
             backup();

@@ -75,8 +75,24 @@ final class DiskPlanner {
             }
             reason = tracked.reason;
         }
-        DiskPlan plan = before == null || request.full() ? DiskPlan.ALL : DiskPlan.SCAN;
-        return new PlannedDisk(source, plan, reason, allocated, allocated, before, null, null, null);
+        boolean all = before == null || request.full();
+        return new PlannedDisk(
+                source,
+                all ? DiskPlan.ALL : DiskPlan.SCAN,
+                reason,
+                allocated,
+                allocated,
+                before,
+                null,
+                request.full() ? checkedOnTheWay(disk, before) : null,
+                null);
+    }
+
+    /** What the driver says has changed although everything is read: an audit of the whole list that costs nothing. */
+    private @Nullable ChunkBitmap checkedOnTheWay(SnapshotDisk disk, ParentMaps.@Nullable Disk before) {
+        return before != null && request.audit() != AuditMode.NONE && whyNotAsked(disk, before) == null
+                ? changesSince(disk, before).changed
+                : null;
     }
 
     private record Tracked(
@@ -129,9 +145,11 @@ final class DiskPlanner {
         if (before == null) {
             return "DISK_ADDED";
         }
-        if (request.full()) {
-            return "FULL_REQUESTED";
-        }
+        return request.full() ? "FULL_REQUESTED" : whyNotAsked(disk, before);
+    }
+
+    /** Why what the driver says of a disk that the parent has can not count. */
+    private @Nullable String whyNotAsked(SnapshotDisk disk, ParentMaps.Disk before) {
         if (before.manifest().capacity() != disk.capacity()) {
             return "RESIZED";
         }

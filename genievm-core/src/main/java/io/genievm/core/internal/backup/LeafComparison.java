@@ -12,6 +12,8 @@ import org.jspecify.annotations.Nullable;
  * it was called unchanged. For one thread at a time.
  */
 final class LeafComparison implements MapWriter.LeafListener {
+    private static final MapPage NOTHING = new MapPage(0);
+
     private final ParentMaps.@Nullable Disk parent;
     private final @Nullable ChunkBitmap calledChanged;
     private final ChunkBitmap lies;
@@ -40,7 +42,7 @@ final class LeafComparison implements MapWriter.LeafListener {
 
     @Override
     public void leaf(long number, MapPage page) {
-        MapPage old = parent == null ? null : parent.comparableLeaf(number);
+        MapPage old = parent == null ? NOTHING : parent.comparableLeaf(number);
         long first = number * MapPage.FAN_OUT;
         for (int entry = 0; entry < MapPage.FAN_OUT && first + entry < chunks; entry++) {
             int at = MapPage.offset(entry);
@@ -48,7 +50,7 @@ final class LeafComparison implements MapWriter.LeafListener {
             if (!same) {
                 long chunk = first + entry;
                 changed += Math.min(chunkSize, capacity - chunk * chunkSize);
-                if (calledChanged != null && !calledChanged.get(chunk)) {
+                if (old != null && calledChanged != null && !calledChanged.get(chunk)) {
                     lies.set(chunk, chunk + 1);
                 }
             }

@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
  * @param read the chunks to read and store
  * @param parent the parent's map of the disk, or {@code null} where it does not have it
  * @param base what the map goes on from, for {@link DiskPlan#CHANGED}
- * @param calledChanged the chunks that the driver says have changed, where it has said so
+ * @param calledChanged the chunks that the driver says have changed, where it has said so; whatever else is read and differs
+ *     from the parent shows that it was wrong
  * @param audit what of the others is compared, or {@code null}
  */
 record PlannedDisk(

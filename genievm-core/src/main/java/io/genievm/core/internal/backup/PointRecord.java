@@ -52,20 +52,24 @@ final class PointRecord {
         this.meter = meter;
     }
 
-    /** Records the mismatches that audits have found. */
+    /** Records where drivers were found to be wrong. */
     void putIncidents() {
         for (CopiedDisk disk : disks) {
             ParentMaps.Disk before = disk.planned().parent();
-            if (disk.audit().isMismatch() && before != null) {
-                List<Extent> extents = disk.lies(access.options().chunkSize());
-                String message = extents.isEmpty()
-                        ? " holds data where the driver says that nothing is allocated, so all of it was read"
-                        : " differs in " + extents.size() + (extents.size() == 1 ? " range" : " ranges")
-                                + " that were called unchanged, so all of it was read; "
-                                + consequence(disk, before.manifest(), extents);
-                meter.warn(new Warning("AUDIT_MISMATCH", disk.id(), "disk '" + disk.id() + "'" + message));
+            List<Extent> extents = disk.lies(access.options().chunkSize());
+            if (before == null || extents.isEmpty() && !disk.finding().isMismatch()) {
+                continue;
             }
+            String message = extents.isEmpty()
+                    ? " holds data where the driver says that nothing is allocated; all of it was read"
+                    : " differs in " + ranges(extents.size()) + " called unchanged; all of it was read, and "
+                            + consequence(disk, before.manifest(), extents);
+            meter.warn(new Warning("AUDIT_MISMATCH", disk.id(), "disk '" + disk.id() + "'" + message));
         }
+    }
+
+    private static String ranges(int count) {
+        return count == 1 ? "a range that was" : count + " ranges that were";
     }
 
     /** Puts the incident, unless the disk itself was changing while it was read, and says what it means. */
@@ -146,7 +150,7 @@ final class PointRecord {
                 proven || before == null ? session.id() : before.manifest().provenPoint(),
                 disk.consistent(),
                 auditState(planned, proven),
-                audit(disk));
+                disk.audit(access.options().chunkSize()));
     }
 
     /** How later audits go on; the count of what was compared begins anew with a proof. */
@@ -162,17 +166,6 @@ final class PointRecord {
         return state == null || !proven
                 ? state
                 : new Manifest.AuditState(state.seed(), state.stripes(), state.next(), 0);
-    }
-
-    private Manifest.@Nullable Audit audit(CopiedDisk disk) {
-        PlannedDisk.Audit audit = disk.planned().audit();
-        if (audit == null) {
-            return null;
-        }
-        return new Manifest.Audit(
-                audit.stripe() == null ? null : audit.stripe().longValue(),
-                disk.audit().comparedBytes(),
-                disk.lies(access.options().chunkSize()));
     }
 
     /** What the user is told when it is committed. */
@@ -204,10 +197,13 @@ final class PointRecord {
 
     private static BackupReport.Audit reportedAudit(CopiedDisk disk, Manifest.@Nullable Audit audit) {
         PlannedDisk.Audit planned = disk.planned().audit();
-        return planned == null || audit == null
+        return audit == null
                 ? BackupReport.Audit.NONE
                 : new BackupReport.Audit(
-                        planned.share(), audit.comparedBytes(), disk.audit().readBytes(), audit.mismatches());
+                        planned == null ? 1 : planned.share(),
+                        audit.comparedBytes(),
+                        disk.finding().readBytes(),
+                        audit.mismatches());
     }
 
     private static List<Warning> limited(List<Warning> warnings) {

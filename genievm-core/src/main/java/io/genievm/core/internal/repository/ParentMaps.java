@@ -12,6 +12,8 @@ import org.jspecify.annotations.Nullable;
 
 /** The chunk maps of a parent point, to compare with and to go on from. Safe for use by several threads. */
 public final class ParentMaps implements AutoCloseable {
+    private static final MapPage EMPTY = new MapPage(0);
+
     private final int chunkSize;
     private final Map<DiskId, Disk> disks = new HashMap<>();
     private final MapReader reader;
@@ -60,14 +62,15 @@ public final class ParentMaps implements AutoCloseable {
             }
         }
 
-        /** A page of the lowest level to compare with; an empty one where it is damaged. */
+        /** A page of the lowest level to compare with, possibly an empty one; {@code null} where it is damaged. */
         public @Nullable MapPage comparableLeaf(long number) {
             synchronized (ParentMaps.this) {
                 if (unreadable) {
                     return null;
                 }
                 try {
-                    return page(0, number);
+                    MapPage page = page(0, number);
+                    return page == null ? EMPTY : page;
                 } catch (GenieVmException e) {
                     if (!Corruption.isObjectProblem(e)) {
                         throw e;

@@ -25,7 +25,6 @@ final class MapCheck implements AutoCloseable {
     private final IndexView index;
     private final Findings findings;
     private final MapReader maps;
-    private final MapReader earlierMaps;
     private final SegmentSource source;
     private final Scratch scratch = new Scratch();
     private final Location location = new Location();
@@ -37,7 +36,6 @@ final class MapCheck implements AutoCloseable {
         this.index = index;
         this.findings = findings;
         this.maps = new MapReader(access, index);
-        this.earlierMaps = new MapReader(access, index);
         this.source = new SegmentSource(access, index.packs());
     }
 
@@ -78,7 +76,6 @@ final class MapCheck implements AutoCloseable {
     @Override
     public void close() {
         maps.close();
-        earlierMaps.close();
     }
 
     private record DiskOfVm(VmId vm, DiskId disk) {}
@@ -136,7 +133,7 @@ final class MapCheck implements AutoCloseable {
 
     private boolean isKnown(Manifest.Disk earlier, int level, long page, byte[] ids, int idOffset) {
         try {
-            return earlierMaps.hasPage(earlier.root(), earlier.chunks(chunkSize), level, page, ids, idOffset);
+            return maps.hasPage(earlier.root(), earlier.chunks(chunkSize), level, page, ids, idOffset);
         } catch (CorruptDataException e) {
             // Told already; what is below of the other map is looked at then.
             return false;
