@@ -58,7 +58,7 @@ public record BackupReport(
      *     core: {@code FULL_REQUESTED}; {@code NO_PARENT}, no earlier point of the VM; {@code DISK_ADDED}, the parent
      *     does not have the disk; {@code RESIZED}; {@code SOURCE_DIFFERS}, the parent comes from another driver or place;
      *     {@code NO_TOKEN}, the parent has no change token of the disk; {@code PARENT_SUSPECT}, the parent's data of the disk
-     *     is suspect; {@code TRACKING_LOST}, the driver's list of changes failed or broke its rules; {@code
+     *     is suspect, or the tracking is known to have lied since the parent; {@code TRACKING_LOST}, the driver's list of changes failed or broke its rules; {@code
      *     AUDIT_MISMATCH}, the audit has found the list to be wrong. Any other word is the driver's
      * @param readBytes bytes read, without the audit
      * @param changedBytes bytes of chunks that differ from the parent's; without a parent, of chunks that are not zero

@@ -13,6 +13,7 @@ import io.genievm.api.hypervisor.ChangeToken;
 import io.genievm.api.hypervisor.DiskLimits;
 import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.store.BlobContent;
+import io.genievm.api.store.BlobEntry;
 import io.genievm.api.store.BlobStore;
 import io.genievm.api.store.PutOutcome;
 import io.genievm.core.testing.InterceptedStore;
@@ -23,9 +24,12 @@ import io.genievm.testkit.DriverLie;
 import io.genievm.testkit.InMemoryDisk;
 import io.genievm.testkit.InMemoryHypervisor;
 import io.genievm.testkit.InMemoryVm;
+import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -468,6 +472,71 @@ class PlanTest {
             assertPlan(backup(), ROOT, DiskPlan.SCAN, "PARENT_SUSPECT");
             assertPlan(backup(), ROOT, DiskPlan.CHANGED, null);
         }
+
+        @Test
+        @DisplayName(
+                "of which only a proven point is left is not forgotten: what was taken over from it would be suspect")
+        void crashAfterProven() {
+            backup();
+            disk.lie(new DriverLie.UnrecordedWrites(new Extent(0, MIB)));
+            disk.write(0, Lab.random(11, CHUNK));
+            disk.lie();
+            lab.store().intercept(WITHOUT_COMMIT);
+            Lab.failureOf(lab.repository()
+                    .backup(connection, request().audit(AuditMode.FULL).build()));
+            lab.store().stopIntercepting();
+
+            BackupReport second = backup();
+
+            assertPlan(second, ROOT, DiskPlan.SCAN, "PARENT_SUSPECT");
+            assertThat(trust()).doesNotContainValue(Trust.SUSPECT);
+            assertPlan(backup(), ROOT, DiskPlan.CHANGED, null);
+        }
+
+        @Test
+        @DisplayName("leaves an incident, which is no damage when it is collected while points are listed")
+        void collected() {
+            backup();
+            disk.lie(new DriverLie.UnrecordedWrites(new Extent(0, MIB)));
+            disk.write(0, Lab.random(14, CHUNK));
+            disk.lie();
+            backup(request().audit(AuditMode.FULL).build());
+            assertThat(lab.store().keys("incidents/")).hasSize(1);
+            lab.store().intercept(new InterceptedStore.Interceptor() {
+                @Override
+                public void get(BlobStore store, String key, long offset, ByteBuffer target) {
+                    if (key.startsWith("incidents/")) {
+                        throw new GenieVmException(ErrorCode.NOT_FOUND, key + " is gone");
+                    }
+                    store.get(key, offset, target);
+                }
+
+                @Override
+                public Optional<BlobEntry> stat(BlobStore store, String key) {
+                    return key.startsWith("incidents/") ? Optional.empty() : store.stat(key);
+                }
+            });
+
+            assertThat(lab.repository().points().unreadable()).isEmpty();
+        }
+
+        @Test
+        @DisplayName("calls only those ranges wrong that are, also where pages of the parent are damaged")
+        void damagedElsewhere() {
+            backup();
+            String pages = packOfPages();
+            disk.write(8 * MIB + 3 * CHUNK, new byte[] {1});
+            backup();
+            damagePages(pages);
+            disk.lie(new DriverLie.UnrecordedWrites(new Extent(8 * MIB, MIB)));
+            disk.write(8 * MIB + 5 * CHUNK, Lab.random(13, CHUNK));
+            disk.lie();
+
+            BackupReport third = backup(request().audit(AuditMode.FULL).build());
+
+            BackupReport.Disk found = assertPlan(third, ROOT, DiskPlan.SCAN, "AUDIT_MISMATCH");
+            assertThat(found.audit().mismatches()).containsExactly(new Extent(8 * MIB + 5 * CHUNK, CHUNK));
+        }
     }
 
     @Nested
@@ -493,16 +562,7 @@ class PlanTest {
             disk.zero(0, CAPACITY);
             disk.write(8 * MIB, Lab.random(12, CHUNK));
             backup();
-            String pack = lab.store().keys("packs/").get(0);
-            byte[] bytes = lab.store().bytes(pack);
-            List<PlainRepository.PlainSegment> pages = new PlainRepository(
-                            lab.store().content())
-                    .segments(pack).stream()
-                            .filter(segment -> segment.type() == 2)
-                            .toList();
-            assertThat(pages).isNotEmpty();
-            pages.forEach(segment -> bytes[segment.end() - 1] ^= 1);
-            lab.store().replace(pack, bytes);
+            damagePages(packOfPages());
 
             BackupReport second = backup(request().audit(AuditMode.FULL).build());
 
@@ -510,6 +570,52 @@ class PlanTest {
             assertThat(second.warnings()).extracting(Warning::code).containsOnly("PARENT_DAMAGED");
             assertPlan(backup(request().audit(AuditMode.FULL).build()), ROOT, DiskPlan.CHANGED, null);
         }
+
+        @Test
+        @DisplayName("nor does a SCAN rely on damaged pages")
+        void scannedDamagedPages() {
+            SessionId first = backup().point();
+            damagePages(packOfPages());
+            disk.loseTracking();
+
+            BackupReport second = backup();
+
+            assertPlan(second, ROOT, DiskPlan.SCAN, "TRACKING_RESET");
+            lab.assertRestores(first);
+        }
+
+        @Test
+        @DisplayName("but for what is in a pack that can not be read, and that no table names")
+        void cutPackWithoutTable() {
+            backup();
+            String pack = lab.store().keys("packs/").get(0);
+            byte[] bytes = lab.store().bytes(pack);
+            lab.store().keys("index/").forEach(lab.store()::remove);
+            lab.store().replace(pack, Arrays.copyOf(bytes, bytes.length / 2));
+            disk.write(8 * MIB, new byte[] {1});
+
+            BackupReport second = backup(request().audit(AuditMode.NONE).build(), false);
+
+            assertPlan(second, ROOT, DiskPlan.CHANGED, null);
+            lab.assertRestores(second.point());
+        }
+    }
+
+    private String packOfPages() {
+        PlainRepository plain = new PlainRepository(lab.store().content());
+        return lab.store().keys("packs/").stream()
+                .filter(pack -> plain.segments(pack).stream().anyMatch(segment -> segment.type() == 2))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private void damagePages(String pack) {
+        byte[] bytes = lab.store().bytes(pack);
+        new PlainRepository(lab.store().content())
+                .segments(pack).stream()
+                        .filter(segment -> segment.type() == 2)
+                        .forEach(segment -> bytes[segment.end() - 1] ^= 1);
+        lab.store().replace(pack, bytes);
     }
 
     private static BackupRequest.Builder request() {

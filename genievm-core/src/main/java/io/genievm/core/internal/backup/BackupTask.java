@@ -292,7 +292,8 @@ public final class BackupTask {
                     plan.parent(),
                     plan.calledChanged(),
                     source.capacity(),
-                    access.options().chunkSize());
+                    access.options().chunkSize(),
+                    session::storePagesAnew);
             ProgressMeter.Disk meter = control.meter().disk(source.disk().id());
             meter.plan(source.capacity());
             meter.skip(source.capacity() - plan.read().bytes(access.options().chunkSize(), source.capacity()));

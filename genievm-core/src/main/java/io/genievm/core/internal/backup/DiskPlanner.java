@@ -13,7 +13,6 @@ import io.genievm.api.hypervisor.SnapshotDisk;
 import io.genievm.core.AuditMode;
 import io.genievm.core.BackupRequest;
 import io.genievm.core.DiskPlan;
-import io.genievm.core.Trust;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.format.MapPage;
 import io.genievm.core.internal.index.Location;
@@ -159,7 +158,7 @@ final class DiskPlanner {
         if (before.manifest().token() == null) {
             return "NO_TOKEN";
         }
-        return parent.trust(before.manifest()) == Trust.SUSPECT ? "PARENT_SUSPECT" : null;
+        return parent.isTakingOverSuspect(before.manifest()) ? "PARENT_SUSPECT" : null;
     }
 
     private Tracked changesSince(SnapshotDisk disk, ParentMaps.Disk before) {

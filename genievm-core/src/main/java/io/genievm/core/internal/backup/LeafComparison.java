@@ -1,5 +1,6 @@
 package io.genievm.core.internal.backup;
 
+import io.genievm.api.CorruptDataException;
 import io.genievm.core.internal.format.IdHasher;
 import io.genievm.core.internal.format.MapPage;
 import io.genievm.core.internal.plan.ChunkBitmap;
@@ -12,14 +13,13 @@ import org.jspecify.annotations.Nullable;
  * it was called unchanged. For one thread at a time.
  */
 final class LeafComparison implements MapWriter.LeafListener {
-    private static final MapPage NOTHING = new MapPage(0);
-
     private final ParentMaps.@Nullable Disk parent;
     private final @Nullable ChunkBitmap calledChanged;
     private final ChunkBitmap lies;
     private final long chunks;
     private final long capacity;
     private final int chunkSize;
+    private final Runnable damage;
     private long changed;
 
     /**
@@ -29,20 +29,34 @@ final class LeafComparison implements MapWriter.LeafListener {
      * @param calledChanged the chunks that may differ, or {@code null} where nothing was said about them
      * @param capacity of the disk in bytes
      * @param chunkSize in bytes
+     * @param damage is told, before the page that was to be compared is stored, that the parent's can not be read
      */
     LeafComparison(
-            ParentMaps.@Nullable Disk parent, @Nullable ChunkBitmap calledChanged, long capacity, int chunkSize) {
+            ParentMaps.@Nullable Disk parent,
+            @Nullable ChunkBitmap calledChanged,
+            long capacity,
+            int chunkSize,
+            Runnable damage) {
         this.parent = parent;
         this.calledChanged = calledChanged;
         this.capacity = capacity;
         this.chunkSize = chunkSize;
+        this.damage = damage;
         this.chunks = (capacity + chunkSize - 1) / chunkSize;
         this.lies = new ChunkBitmap(calledChanged == null ? 0 : chunks);
     }
 
     @Override
     public void leaf(long number, MapPage page) {
-        MapPage old = parent == null ? NOTHING : parent.comparableLeaf(number);
+        MapPage old = null;
+        boolean known = true;
+        try {
+            old = parent == null ? null : parent.page(0, number);
+        } catch (CorruptDataException e) {
+            // A damaged parent is verify's news; here it only means that this page can not be compared.
+            known = false;
+            damage.run();
+        }
         long first = number * MapPage.FAN_OUT;
         for (int entry = 0; entry < MapPage.FAN_OUT && first + entry < chunks; entry++) {
             int at = MapPage.offset(entry);
@@ -50,7 +64,7 @@ final class LeafComparison implements MapWriter.LeafListener {
             if (!same) {
                 long chunk = first + entry;
                 changed += Math.min(chunkSize, capacity - chunk * chunkSize);
-                if (old != null && calledChanged != null && !calledChanged.get(chunk)) {
+                if (known && calledChanged != null && !calledChanged.get(chunk)) {
                     lies.set(chunk, chunk + 1);
                 }
             }

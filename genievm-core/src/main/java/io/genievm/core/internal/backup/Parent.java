@@ -4,7 +4,6 @@ import io.genievm.api.DiskId;
 import io.genievm.api.SessionId;
 import io.genievm.api.hypervisor.ChangeToken;
 import io.genievm.api.hypervisor.HypervisorConnection;
-import io.genievm.core.Trust;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.repository.PointCatalog;
 import java.util.HashMap;
@@ -57,9 +56,9 @@ record Parent(PointCatalog catalog, @Nullable Manifest manifest, boolean isSameS
         return tokens;
     }
 
-    /** How far a disk of it is proven, by all that is known. */
-    Trust trust(Manifest.Disk disk) {
-        return manifest == null ? disk.trust() : catalog.trust(manifest, disk);
+    /** Whether what is taken over from a disk of it would be suspect, by all that is known. */
+    boolean isTakingOverSuspect(Manifest.Disk disk) {
+        return manifest != null && catalog.isTakingOverSuspect(manifest, disk);
     }
 
     /** The points whose data of a disk hangs on the same proof as the parent's, and on nothing newer. */

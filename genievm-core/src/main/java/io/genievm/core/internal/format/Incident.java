@@ -79,9 +79,16 @@ public record Incident(
 
     /** Whether it makes the data of a disk suspect: also of points that were being made when it was found. */
     public boolean makesSuspect(Manifest manifest, Manifest.Disk of) {
+        return of.isTakenOver() && makesSuspectWhatIsTakenFrom(manifest, of);
+    }
+
+    /**
+     * Whether it makes suspect whatever later points take over from a disk. A proven disk is right itself; but what rests
+     * on the same proof as the lie does, and on none that is newer, can not be told from what the lie has spoilt.
+     */
+    public boolean makesSuspectWhatIsTakenFrom(Manifest manifest, Manifest.Disk of) {
         return manifest.vm().equals(vm)
                 && of.id().equals(disk)
-                && of.isTakenOver()
                 && (points.contains(manifest.point()) || provenPoint != null && provenPoint.equals(of.provenPoint()));
     }
 }

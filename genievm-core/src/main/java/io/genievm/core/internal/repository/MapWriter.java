@@ -50,7 +50,7 @@ public final class MapWriter {
         void store(byte[] pageId, byte[] bytes, int length);
     }
 
-    /** Sees every page of the lowest level that may differ from the parent's, once. */
+    /** Sees every page of the lowest level that may differ from the parent's, once and before it is stored. */
     @FunctionalInterface
     public interface LeafListener {
         /** Sees the page of a number, possibly an empty one; it may not keep it. */
@@ -129,8 +129,9 @@ public final class MapWriter {
 
     private void complete(long number, MapPage page) {
         done.set((int) number);
-        store(number, page);
+        // First: it may find that the parent's page is damaged, and this may be the very same.
         leaves.leaf(number, page);
+        store(number, page);
     }
 
     /** A page of the lowest level with all that is known of it at the beginning. */

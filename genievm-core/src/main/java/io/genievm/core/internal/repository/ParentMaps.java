@@ -1,8 +1,6 @@
 package io.genievm.core.internal.repository;
 
 import io.genievm.api.DiskId;
-import io.genievm.api.GenieVmException;
-import io.genievm.core.internal.format.Corruption;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.format.MapPage;
 import io.genievm.core.internal.index.IndexView;
@@ -12,8 +10,6 @@ import org.jspecify.annotations.Nullable;
 
 /** The chunk maps of a parent point, to compare with and to go on from. Safe for use by several threads. */
 public final class ParentMaps implements AutoCloseable {
-    private static final MapPage EMPTY = new MapPage(0);
-
     private final int chunkSize;
     private final Map<DiskId, Disk> disks = new HashMap<>();
     private final MapReader reader;
@@ -40,7 +36,6 @@ public final class ParentMaps implements AutoCloseable {
     /** The map of one disk. */
     public final class Disk {
         private final Manifest.Disk disk;
-        private boolean unreadable;
 
         private Disk(Manifest.Disk disk) {
             this.disk = disk;
@@ -59,26 +54,6 @@ public final class ParentMaps implements AutoCloseable {
         public @Nullable MapPage page(int level, long number) {
             synchronized (ParentMaps.this) {
                 return reader.page(disk.root(), disk.chunks(chunkSize), level, number);
-            }
-        }
-
-        /** A page of the lowest level to compare with, possibly an empty one; {@code null} where it is damaged. */
-        public @Nullable MapPage comparableLeaf(long number) {
-            synchronized (ParentMaps.this) {
-                if (unreadable) {
-                    return null;
-                }
-                try {
-                    MapPage page = page(0, number);
-                    return page == null ? EMPTY : page;
-                } catch (GenieVmException e) {
-                    if (!Corruption.isObjectProblem(e)) {
-                        throw e;
-                    }
-                    // A damaged parent is verify's news; here it only means that nothing can be compared with it.
-                    unreadable = true;
-                    return null;
-                }
             }
         }
 

@@ -112,6 +112,11 @@ public record PointCatalog(
                 : disk.trust();
     }
 
+    /** Whether a point that takes ranges over from a disk would be suspect from the beginning. */
+    public boolean isTakingOverSuspect(Manifest manifest, Manifest.Disk disk) {
+        return incidents.stream().anyMatch(incident -> incident.makesSuspectWhatIsTakenFrom(manifest, disk));
+    }
+
     /** What a user sees of a point. */
     public RestorePoint toRestorePoint(Manifest manifest) {
         return new RestorePoint(
@@ -250,7 +255,10 @@ public record PointCatalog(
                 if (!Corruption.isObjectProblem(e)) {
                     throw e;
                 }
-                unreadable.add(new UnreadableIncident(key, e));
+                // Not found: collected since the list was made.
+                if (!e.code().equals(ErrorCode.NOT_FOUND)) {
+                    unreadable.add(new UnreadableIncident(key, e));
+                }
             }
         }
     }

@@ -141,10 +141,13 @@ public final class WriterSession implements AutoCloseable {
 
     /**
      * Whether pages of a point's maps may be relied on together with all that is below them (rule 4): no collector can decide
-     * without knowing of the point, and no pack is missing that the index names. Otherwise each chunk has to be looked up.
+     * without knowing of the point, no pack is missing that the index names, and none of a point's session is there of which
+     * nobody knows what it holds. Otherwise each chunk has to be looked up.
      */
     public boolean mayTakeOver(SessionId point) {
-        return plans.allKnow(point) && !index.base().packs().isAnyMissing();
+        return plans.allKnow(point)
+                && !index.base().packs().isAnyMissing()
+                && index.base().problems().stream().allMatch(problem -> PackName.ofKey(problem.key()) == null);
     }
 
     /** Bytes of packs and index tables that were put so far. */
