@@ -53,6 +53,11 @@ import java.util.TreeSet;
  * over the image, or a change of its size. A writer who is not sure leaves {@code since} out, or deletes the list.
  * Nothing is written to image or list while the backup runs; a new list is written under another name and renamed.
  *
+ * <p>Image and list do not change at one moment, and a writer can die between the two. So the list is deleted first, then
+ * the image is written, and the new list is put last, when the image is whole and on the disk: a backup in between finds
+ * no list and reads everything. With the old list still beside a new image, or the new list beside an old image, what
+ * was written would be missing from points. A list that breaks off at the end of a line looks like a whole one.
+ *
  * <p>What follows from a list that is not so:
  *
  * <ul>
