@@ -456,6 +456,22 @@ class PlanTest {
         }
 
         @Test
+        @DisplayName("on the way is not misled by a driver that hides allocation")
+        void hiddenFromFull() {
+            SessionId first = backup().point();
+            backup();
+            disk.lie(new DriverLie.HiddenAllocation(new Extent(MIB, MIB)));
+
+            BackupReport report = backup(request().full(true).build());
+
+            assertPlan(report, ROOT, DiskPlan.ALL, "FULL_REQUESTED");
+            assertThat(report.disks().get(0).readBytes()).isEqualTo(CAPACITY);
+            assertThat(report.warnings()).extracting(Warning::code).containsExactly("ALLOCATION_UNKNOWN");
+            assertThat(lab.store().keys("incidents/")).isEmpty();
+            assertThat(trust()).containsEntry(first, Trust.PROVEN).doesNotContainValue(Trust.SUSPECT);
+        }
+
+        @Test
         @DisplayName("whose finding is not followed by a commit makes the next backup read everything")
         void crash() {
             backup();

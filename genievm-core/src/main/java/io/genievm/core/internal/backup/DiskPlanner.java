@@ -75,6 +75,17 @@ final class DiskPlanner {
             reason = tracked.reason;
         }
         boolean all = before == null || request.full();
+        ChunkBitmap calledChanged = request.full() ? checkedOnTheWay(disk, before) : null;
+        if (before != null && calledChanged != null && isContradicted(before, allocated, calledChanged)) {
+            control.meter()
+                    .warn(new Warning(
+                            DriverFact.ALLOCATION_UNKNOWN,
+                            disk.id(),
+                            "the driver says that nothing is allocated where point " + parent.id()
+                                    + " has data that did not change, so holes of disk '" + disk.id()
+                                    + "' are read as well"));
+            allocated = ChunkBitmap.full(allocated.chunks());
+        }
         return new PlannedDisk(
                 source,
                 all ? DiskPlan.ALL : DiskPlan.SCAN,
@@ -83,8 +94,30 @@ final class DiskPlanner {
                 allocated,
                 before,
                 null,
-                request.full() ? checkedOnTheWay(disk, before) : null,
+                calledChanged,
                 null);
+    }
+
+    /** Whether the parent has data where the driver says that there is a hole and that nothing has changed. */
+    private static boolean isContradicted(ParentMaps.Disk before, ChunkBitmap allocated, ChunkBitmap calledChanged) {
+        boolean[] found = new boolean[1];
+        before.visit(new MapReader.Visitor() {
+            @Override
+            public boolean skip(int level, long page, byte[] ids, int idOffset) {
+                return found[0];
+            }
+
+            @Override
+            public void chunk(long number, byte[] ids, int idOffset) {
+                found[0] |= !allocated.get(number) && !calledChanged.get(number);
+            }
+
+            @Override
+            public void damaged(long first, long count, CorruptDataException cause) {
+                // What is not known contradicts nothing.
+            }
+        });
+        return found[0];
     }
 
     /** What the driver says has changed although everything is read: an audit of the whole list that costs nothing. */
