@@ -162,6 +162,16 @@ record BackupCheck(
         }
 
         private String whyNotChanged() {
+            String reason = whyNotAsked();
+            // The hypervisor may know better, but it has no part in this.
+            equal("asking for changes", driver.heard(id).wasAsked(), reason == null);
+            if (reason == null) {
+                reason = whyUnknown();
+            }
+            return reason == null ? driver.heard(id).whyUnknown() : reason;
+        }
+
+        private String whyNotAsked() {
             if (parent == null) {
                 return "NO_PARENT";
             }
@@ -177,11 +187,7 @@ record BackupCheck(
             if (before.token() == null) {
                 return "NO_TOKEN";
             }
-            if (suspects.contains(id)) {
-                return "PARENT_SUSPECT";
-            }
-            String reason = whyUnknown();
-            return reason == null ? driver.heard(id).whyUnknown() : reason;
+            return suspects.contains(id) ? "PARENT_SUSPECT" : null;
         }
 
         /** Why the hypervisor can not know the changes, when it can not. */

@@ -14,9 +14,9 @@ class BackupHistoryPropertyTest {
     private Path directory;
 
     @Test
-    @DisplayName("20 histories")
+    @DisplayName("5 histories")
     void histories() {
-        Seeds.run(BackupHistoryPropertyTest.class, "histories", 20, this::run);
+        Seeds.run(BackupHistoryPropertyTest.class, "histories", 5, this::run);
     }
 
     @Test

@@ -53,6 +53,11 @@ final class Eavesdropper implements HypervisorConnection {
             return changed != null && changed.isValid() ? changed.chunks : null;
         }
 
+        /** Whether the core has asked for changes at all. */
+        boolean wasAsked() {
+            return changed != null;
+        }
+
         /** Why there is none; {@code null} where there is one. */
         String whyUnknown() {
             return unknown != null ? unknown : changed() == null ? "TRACKING_LOST" : null;

@@ -16,7 +16,8 @@ import java.util.TreeSet;
  * another one. Safe for use by several threads.
  */
 final class GuestDisk {
-    private static final int ALLOCATION = 65_536;
+    /** A hypervisor allocates and gives back blocks of so many bytes. */
+    static final int ALLOCATION = 65_536;
 
     private final InMemoryDisk real;
     private final Guest guest;
