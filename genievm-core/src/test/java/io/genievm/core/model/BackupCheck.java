@@ -107,14 +107,15 @@ record BackupCheck(
             PlainBytes content = reason == null ? before.content().copy() : new PlainBytes();
             content.take(reason == null ? changed : all, now.content().only(read));
             checkBytes(read, content);
-            if (!audited.isEmpty()) {
-                checkAudited(
-                        audited,
-                        mismatch,
-                        mismatch
-                                ? content.differing(before.content(), now.capacity())
-                                        .without(changed)
-                                : null);
+            if (isComparedOnTheWay() && driver.heard(id).changed() != null) {
+                changed = driver.heard(id).changed().widened(alignment);
+                audited = all.without(changed);
+                equal("stripe", told.get("audit").get("stripe").isNull(), true);
+                checkAudited(audited, false, lies(content, changed));
+            } else if (changed == null) {
+                equal("audit", told.get("audit").isNull(), true);
+            } else if (request.audit() != AuditMode.NONE) {
+                checkAudited(audited, mismatch, mismatch ? lies(content, changed) : new Chunks(now.capacity()));
             }
             boolean proven = reason != null || changed.or(audited).equals(all);
             if (mayReread && text("trust").equals("proven")) {
@@ -162,25 +163,20 @@ record BackupCheck(
         }
 
         private String whyNotChanged() {
-            String reason = whyNotAsked();
+            String reason = before == null || request.full() ? whyAll() : whyNotAsked();
             // The hypervisor may know better, but it has no part in this.
-            equal("asking for changes", driver.heard(id).wasAsked(), reason == null);
+            equal("asking for changes", driver.heard(id).wasAsked(), reason == null || isComparedOnTheWay());
             if (reason == null) {
                 reason = whyUnknown();
             }
             return reason == null ? driver.heard(id).whyUnknown() : reason;
         }
 
+        private String whyAll() {
+            return parent == null ? "NO_PARENT" : before == null ? "DISK_ADDED" : "FULL_REQUESTED";
+        }
+
         private String whyNotAsked() {
-            if (parent == null) {
-                return "NO_PARENT";
-            }
-            if (before == null) {
-                return "DISK_ADDED";
-            }
-            if (request.full()) {
-                return "FULL_REQUESTED";
-            }
             if (then.capacity() != now.capacity()) {
                 return "RESIZED";
             }
@@ -188,6 +184,11 @@ record BackupCheck(
                 return "NO_TOKEN";
             }
             return suspects.contains(id) ? "PARENT_SUSPECT" : null;
+        }
+
+        /** Whether all is read although the hypervisor may say what has changed, so that it is compared with that. */
+        private boolean isComparedOnTheWay() {
+            return before != null && request.full() && request.audit() != AuditMode.NONE && whyNotAsked() == null;
         }
 
         /** Why the hypervisor can not know the changes, when it can not. */
@@ -269,6 +270,11 @@ record BackupCheck(
                             .isEmpty();
         }
 
+        /** What differs from the parent although it was not called changed. */
+        private Chunks lies(PlainBytes content, Chunks changed) {
+            return content.differing(before.content(), now.capacity()).without(changed);
+        }
+
         private void checkAudited(Chunks audited, boolean mismatch, Chunks lies) {
             JsonNode audit = told.get("audit");
             long compared = audit.get("comparedBytes").longValue();
@@ -282,7 +288,7 @@ record BackupCheck(
                 long offset = extent.get("offset").longValue();
                 mismatches.addRange(offset, offset + extent.get("length").longValue());
             }
-            equal("mismatches", mismatches, mismatch ? lies : new Chunks(now.capacity()));
+            equal("mismatches", mismatches, lies);
         }
 
         /** How many stripes an audit by this request is to have; 0 where it takes everything or nothing. */
