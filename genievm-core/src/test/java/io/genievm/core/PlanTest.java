@@ -13,6 +13,7 @@ import io.genievm.api.hypervisor.ChangeToken;
 import io.genievm.api.hypervisor.DiskLimits;
 import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.store.BlobContent;
+import io.genievm.api.store.BlobCursor;
 import io.genievm.api.store.BlobEntry;
 import io.genievm.api.store.BlobStore;
 import io.genievm.api.store.PutOutcome;
@@ -30,6 +31,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -308,6 +310,33 @@ class PlanTest {
                 assertThat(assertPlan(there, ROOT, DiskPlan.CHANGED, null).changedBytes())
                         .isEqualTo(2 * CHUNK);
             }
+        }
+
+        @Test
+        @DisplayName("a point that is committed while the index is read is not gone on from")
+        void committedMeanwhile() {
+            SessionId first = backup().point();
+            disk.write(0, new byte[] {1});
+            AtomicReference<SessionId> meanwhile = new AtomicReference<>();
+            lab.store().intercept(new InterceptedStore.Interceptor() {
+                @Override
+                public BlobCursor list(BlobStore store, String prefix) {
+                    if (prefix.equals("index/")) {
+                        lab.store().stopIntercepting();
+                        meanwhile.set(Lab.await(lab.repository()
+                                        .backup(connection, request().build()))
+                                .point());
+                    }
+                    return store.list(prefix);
+                }
+            });
+
+            BackupReport report = backup();
+
+            assertThat(meanwhile.get()).isNotNull();
+            assertThat(report.parent()).isEqualTo(first);
+            assertThat(report.warnings()).extracting(Warning::code).doesNotContain("PARENT_DAMAGED");
+            assertThat(report.disks().get(0).changedBytes()).isEqualTo(CHUNK);
         }
 
         @Test

@@ -42,7 +42,7 @@ class WriterRulesTest {
     }
 
     @Test
-    @DisplayName("rules 1 to 4: session object, then plans, then packs, then index, then the parent")
+    @DisplayName("rules 1 to 4: session object, then plans, then points, then packs, then index")
     void readsInThisOrder() {
         lab.addVm("web", 100_000);
         lab.backup("web");
@@ -56,13 +56,13 @@ class WriterRulesTest {
                 "> list gc/",
                 "< list gc/",
                 "> get gc/" + PLAN + ".plan",
+                "> list witness/",
+                "> list points/",
+                "> get points/",
                 "> list packs/",
                 "< list packs/",
                 "> list index/",
                 "> get index/",
-                "> list witness/",
-                "> list points/",
-                "> get points/",
                 "> put points/");
         for (int i = 1; i < order.size(); i++) {
             // The last ones: points and witnesses are listed before that as well, to tidy up.

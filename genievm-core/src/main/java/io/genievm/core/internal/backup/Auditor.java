@@ -40,6 +40,7 @@ final class Auditor {
         private final LongAdder compared = new LongAdder();
         private final LongAdder read = new LongAdder();
         private volatile boolean mismatch;
+        private volatile boolean holeMismatch;
 
         /** Bytes of chunks that were compared. */
         long comparedBytes() {
@@ -54,6 +55,11 @@ final class Auditor {
         /** Whether a chunk differed. */
         boolean isMismatch() {
             return mismatch;
+        }
+
+        /** Whether it was one that was not read, as the driver says that it is not allocated. */
+        boolean isHoleMismatch() {
+            return holeMismatch;
         }
     }
 
@@ -101,6 +107,7 @@ final class Auditor {
                 meter.skip(bytes);
                 if (page != null && !page.isNull((int) (chunk - first))) {
                     finding.mismatch = true;
+                    finding.holeMismatch = true;
                     return;
                 }
             }

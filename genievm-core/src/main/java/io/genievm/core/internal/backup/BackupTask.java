@@ -106,8 +106,10 @@ public final class BackupTask {
     /** Gives {@code null} when the session was fenced. */
     private @Nullable BackupReport runSession(WriterSession session) {
         try {
+            readBefore.clear();
+            storedBefore.clear();
             session.index().base().warnOfProblems(control.meter());
-            PointCatalog catalog = PointCatalog.read(access.checkedBy(control::checkpoint), request.vm());
+            PointCatalog catalog = session.points();
             for (PointCatalog.LostPoint lost : catalog.lost()) {
                 if (lost.isTooNew()) {
                     // Whoever wrote it knows rules for writers that this software does not.
@@ -132,7 +134,10 @@ public final class BackupTask {
         try (ParentMaps maps = new ParentMaps(
                 access.checkedBy(control::checkpoint), session.index().base(), parent.manifest())) {
             BackupReport report = null;
+            List<Warning> before = control.meter().warnings();
             for (boolean last = false, again = true; again; last = true) {
+                // What was wrong with a snapshot that counts for nothing is not worth telling.
+                control.meter().keepWarnings(before);
                 VmSnapshot snapshot = beginSnapshot(session, parent);
                 again = false;
                 Throwable failure = null;

@@ -58,7 +58,10 @@ record Parent(PointCatalog catalog, @Nullable Manifest manifest, boolean isSameS
 
     /** Whether what is taken over from a disk of it would be suspect, by all that is known. */
     boolean isTakingOverSuspect(Manifest.Disk disk) {
-        return manifest != null && catalog.isTakingOverSuspect(manifest, disk);
+        // An incident that can not be read may be about just this.
+        return manifest != null
+                && (catalog.isTakingOverSuspect(manifest, disk)
+                        || disk.isTakenOver() && !catalog.unreadableIncidents().isEmpty());
     }
 
     /** The points whose data of a disk hangs on the same proof as the parent's, and on nothing newer. */

@@ -60,12 +60,21 @@ final class PointRecord {
             if (before == null || extents.isEmpty() && !disk.finding().isMismatch()) {
                 continue;
             }
-            String message = extents.isEmpty()
-                    ? " holds data where the driver says that nothing is allocated; all of it was read"
-                    : " differs in " + ranges(extents.size()) + " called unchanged; all of it was read, and "
-                            + consequence(disk, before.manifest(), extents);
-            meter.warn(new Warning("AUDIT_MISMATCH", disk.id(), "disk '" + disk.id() + "'" + message));
+            meter.warn(new Warning(
+                    "AUDIT_MISMATCH",
+                    disk.id(),
+                    "disk '" + disk.id() + "' " + finding(disk, before.manifest(), extents)));
         }
+    }
+
+    private String finding(CopiedDisk disk, Manifest.Disk before, List<Extent> extents) {
+        if (!extents.isEmpty()) {
+            return "differs in " + ranges(extents.size()) + " called unchanged; all of it was read, and "
+                    + consequence(disk, before, extents);
+        }
+        return disk.finding().isHoleMismatch()
+                ? "holds data where the driver says that nothing is allocated; all of it was read"
+                : "gave other data when it was read again; stored is what it gave then";
     }
 
     private static String ranges(int count) {

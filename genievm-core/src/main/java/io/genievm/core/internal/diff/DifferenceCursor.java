@@ -27,7 +27,7 @@ final class DifferenceCursor implements ExtentCursor {
     private boolean begun;
     private boolean closed;
     private long ahead = NONE;
-    private @Nullable GenieVmException failure;
+    private @Nullable RuntimeException failure;
     private long offset;
     private long length;
 
@@ -124,7 +124,7 @@ final class DifferenceCursor implements ExtentCursor {
                 }
             }
             return NONE;
-        } catch (GenieVmException e) {
+        } catch (RuntimeException e) {
             failure = e;
             throw e;
         }

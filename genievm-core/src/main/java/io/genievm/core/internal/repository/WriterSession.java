@@ -62,6 +62,7 @@ public final class WriterSession implements AutoCloseable {
     private final SessionIndex index;
     private final IndexPublisher publisher;
     private final PlansInForce plans;
+    private final PointCatalog points;
     private final PackWriter packs;
     private final PageSegments pages;
     private final PointCommit commit;
@@ -82,6 +83,8 @@ public final class WriterSession implements AutoCloseable {
         this.id = id;
         this.publisher = new IndexPublisher(store, access.id(), access.workFiles(), id);
         this.plans = PlansInForce.read(access);
+        // Before the packs are listed: what a point needs that was there then is in that list.
+        this.points = PointCatalog.read(access.checkedBy(checkpoint), vm);
         this.index = new SessionIndex(loadIndex(checkpoint), access.workFiles());
         int maxSegment =
                 Segment.headerLength(MAX_PAGES) + Math.max(access.options().segmentSize(), SegmentType.MAX_PAGE_BYTES);
@@ -132,6 +135,11 @@ public final class WriterSession implements AutoCloseable {
     /** The session's id, and the restore point's if it comes to that. */
     public SessionId id() {
         return id;
+    }
+
+    /** The VM's points as they were when the session began. */
+    public PointCatalog points() {
+        return points;
     }
 
     /** What is stored. */

@@ -69,6 +69,13 @@ public final class ProgressMeter {
         warningListener.accept(warning);
     }
 
+    /** Takes back all warnings but these. */
+    public void keepWarnings(List<Warning> kept) {
+        synchronized (warnings) {
+            warnings.retainAll(kept);
+        }
+    }
+
     /** All warnings so far. */
     public List<Warning> warnings() {
         synchronized (warnings) {
