@@ -8,15 +8,19 @@
 #                  be compressed: about 5 GiB used, the rest holes
 #   gen1.raw       gen0 some days later: packages purged and installed, logs rotated and
 #                  written, 15 % of the database's pages rewritten, free space trimmed
+#   sibling.raw    another machine of the kind (only with --sibling): gen0's files in a file system
+#                  of its own, made with other parameters and filled in another order, then packages
+#                  purged and installed, other logs, keys, database and blob
 #   sparse64g.raw  gen0's bytes in a 64 GiB file (only with --sparse64g)
 #
-# Usage: make-images.sh [--gen0-only] [--sparse64g] DIR
+# Usage: make-images.sh [--gen0-only] [--sibling] [--sparse64g] DIR
 #
 # Must run as root on Debian 12: it loop-mounts the image and runs Debian's own installation
 # in it. All mounts live in a mount namespace of their own and vanish with the script. Packages
 # come from the mirror in this machine's apt configuration, or from DEBIAN_MIRROR. What exists
 # in DIR is not built again. The content generated here is the same on every run; the packages
 # are those the mirror has, so images of two machines differ: compare only within one machine.
+# Once gen1 was built in DIR, --sibling finds its packages in DIR/debs and needs no network.
 #
 # Sizes can be changed by IMAGE_GIB (8), BLOB_MIB (384), DB_MIB (200), LOG_MIB (60).
 set -euo pipefail
@@ -35,25 +39,29 @@ readonly PACKAGES=(
 )
 readonly GEN1_PURGE=(redis-server redis-tools apache2 apache2-doc)
 readonly GEN1_INSTALL=(php-cli ruby emacs-nox)
+readonly SIBLING_PURGE=(mariadb-server golang-go)
+readonly SIBLING_INSTALL=(php-cli ruby)
+
+here=$(cd "$(dirname "$0")" && pwd)
 
 die() { printf 'make-images: %s\n' "$*" >&2; exit 1; }
 say() { printf 'make-images: %s (%d s)\n' "$*" "$SECONDS" >&2; }
 
-usage() { sed -n '5,20s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '5,24s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 # The content generators. Seeded, so that the same pages come out on every machine.
 
-# database FILE MIB: pages like a B-tree's leaves: header, rows, unused tail, trailer.
-# With a third argument, rewrites that percentage of the pages of an existing file in place.
+# database FILE MIB SEED: pages like a B-tree's leaves: header, rows, unused tail, trailer.
+# With a fourth argument, rewrites that percentage of the pages of an existing file in place.
 database() {
   perl - "$@" <<'PERL'
 use strict; use warnings;
-my ($file, $mib, $percent) = @ARGV;
+my ($file, $mib, $seed, $percent) = @ARGV;
 my $pages = $mib * 64;
 my @first = qw(anna bert clara dora emil fritz greta hans ida jan karl lena mia nils olga paul);
 my @last = qw(adler becker conrad dietz ebert fuchs geier haas imhof jung krause lang maurer);
 my @state = qw(open paid shipped returned cancelled);
-srand(defined $percent ? 20260102 : 20260101);
+srand($seed);
 sub page {
   my ($number, $lsn) = @_;
   my $limit = 16384 - 8 - int(rand(6000));
@@ -112,9 +120,9 @@ close $out or die "$file: $!";
 PERL
 }
 
-# blob FILE MIB: bytes that no codec shrinks, always the same.
+# blob FILE MIB KEY: bytes that no codec shrinks, always the same for a KEY of two hex digits.
 blob() {
-  openssl enc -aes-256-ctr -K "$(printf '67%.0s' {1..32})" -iv "$(printf '00%.0s' {1..16})" \
+  openssl enc -aes-256-ctr -K "$(printf "$3%.0s" {1..32})" -iv "$(printf '00%.0s' {1..16})" \
     < <(head -c "$(($2 * 1048576))" /dev/zero) > "$1"
 }
 
@@ -190,10 +198,10 @@ build_gen0() {
 
   say "gen0: database, logs, blob"
   mkdir -p "$root/srv/db" "$root/srv/media" "$root/var/log/web"
-  database "$root/srv/db/orders.ibd" "$DB_MIB"
+  database "$root/srv/db/orders.ibd" "$DB_MIB" 20260101
   access_log "$root/var/log/web/access.log.1" "$LOG_MIB" 1
   access_log "$root/var/log/web/access.log" "$LOG_MIB" 2
-  blob "$root/srv/media/archive.bin" "$BLOB_MIB"
+  blob "$root/srv/media/archive.bin" "$BLOB_MIB" 67
   finish_tree "$root"
   finish_image "$image"
   mv "$image" "$dir/gen0.raw"
@@ -211,7 +219,7 @@ build_gen1() {
   in_tree "$root" apt-get install "${GEN1_INSTALL[@]}"
 
   say "gen1: database, logs"
-  database "$root/srv/db/orders.ibd" "$DB_MIB" 15
+  database "$root/srv/db/orders.ibd" "$DB_MIB" 20260102 15
   mv "$root/var/log/web/access.log.1" "$root/var/log/web/access.log.2"
   gzip -n "$root/var/log/web/access.log.2"
   mv "$root/var/log/web/access.log" "$root/var/log/web/access.log.1"
@@ -221,6 +229,46 @@ build_gen1() {
   mv "$image" "$dir/gen1.raw"
 }
 
+build_sibling() {
+  local root=$dir/mnt source=$dir/mnt-gen0 image=$dir/sibling.raw.part
+  say "sibling: gen0's files in a file system of its own"
+  rm -f "$image"
+  truncate -s "${IMAGE_GIB}G" "$image"
+  # With another number of inodes the data begins elsewhere.
+  mke2fs -q -F -t ext4 -L sibling -U b3a9c2d4-71e6-4f05-8a1b-94d07e5c6f23 -i 32768 \
+    -E "hash_seed=5d2e9b7a-c481-4e3f-b06d-7f1a2c8e9d54,lazy_itable_init=1,nodiscard" "$image"
+  mkdir -p "$root" "$source"
+  mount -o loop,ro,noload "$dir/gen0.raw" "$source"
+  mount -o loop,noatime,noinit_itable "$image" "$root"
+  (cd "$source" && find . -xdev -path ./srv -prune -o -path ./var/log/web -prune -o -path ./lost+found -prune -o -print0) \
+    | LC_ALL=C sort -zR --random-source=<(yes sibling) \
+    | tar -C "$source" --null --no-recursion --xattrs --xattrs-include='*' -T - -cf - \
+    | tar -C "$root" --xattrs --xattrs-include='*' --numeric-owner -xpf -
+  prepare_tree "$root"
+  say "sibling: packages"
+  in_tree "$root" apt-get purge --autoremove "${SIBLING_PURGE[@]}"
+  in_tree "$root" apt-get install "${SIBLING_INSTALL[@]}"
+
+  say "sibling: identity, database, logs, blob"
+  echo sibling > "$root/etc/hostname"
+  echo b3a9c2d471e64f058a1b94d07e5c6f23 > "$root/etc/machine-id"
+  rm -f "$root"/etc/ssh/ssh_host_*
+  in_tree "$root" ssh-keygen -A
+  mkdir -p "$root/srv/db" "$root/srv/media" "$root/var/log/web"
+  database "$root/srv/db/orders.ibd" "$DB_MIB" 20260201
+  access_log "$root/var/log/web/access.log.1" "$LOG_MIB" 11
+  access_log "$root/var/log/web/access.log" "$LOG_MIB" 12
+  blob "$root/srv/media/archive.bin" "$BLOB_MIB" 76
+  finish_tree "$root"
+  finish_image "$image"
+
+  mount -o loop,ro,noload "$image" "$root"
+  say "sibling: what it has of gen0's files: $("$here/blocks.pl" files "$source" "$root")"
+  umount "$root" "$source"
+  rmdir "$source"
+  mv "$image" "$dir/sibling.raw"
+}
+
 build_sparse64g() {
   say "sparse64g"
   cp --sparse=always "$dir/gen0.raw" "$dir/sparse64g.raw.part"
@@ -228,11 +276,12 @@ build_sparse64g() {
   mv "$dir/sparse64g.raw.part" "$dir/sparse64g.raw"
 }
 
-gen1=yes sparse64g=no dir=
+gen1=yes sibling=no sparse64g=no dir=
 arguments=("$@")
 while (($#)); do
   case $1 in
     --gen0-only) gen1=no ;;
+    --sibling) sibling=yes ;;
     --sparse64g) sparse64g=yes ;;
     -*) usage ;;
     *) [[ -z $dir ]] || usage; dir=$1 ;;
@@ -245,7 +294,7 @@ done
 # Everything below happens where mounts and left-over processes end with this script.
 if [[ ${MAKE_IMAGES_INSIDE:-} != yes ]]; then
   needed=()
-  for pair in debootstrap:debootstrap mke2fs:e2fsprogs openssl:openssl perl:perl-base mount:mount; do
+  for pair in debootstrap:debootstrap mke2fs:e2fsprogs openssl:openssl perl:perl mount:mount; do
     command -v "${pair%%:*}" > /dev/null || needed+=("${pair##*:}")
   done
   if ((${#needed[@]})); then
@@ -265,6 +314,7 @@ eval "$(apt-config shell http_proxy Acquire::http::Proxy https_proxy Acquire::ht
 
 [[ -e $dir/gen0.raw ]] || build_gen0
 [[ $gen1 = no || -e $dir/gen1.raw ]] || build_gen1
+[[ $sibling = no || -e $dir/sibling.raw ]] || build_sibling
 [[ $sparse64g = no || -e $dir/sparse64g.raw ]] || build_sparse64g
 rmdir "$dir/mnt" 2> /dev/null || true
 

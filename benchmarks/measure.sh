@@ -22,7 +22,7 @@ need() {
 allocated() { echo "$(($(stat -c '%b * %B' "$1")))"; }
 
 # stored DIR: bytes in all files below DIR.
-stored() { find "$1" -type f -printf '%s\n' | awk '{ sum += $1 } END { printf "%d\n", sum }'; }
+stored() { find "$1" -type f -printf '%s\n' | awk '{ sum += $1 } END { printf "%.0f\n", sum }'; }
 
 # warm FILE...: reads what is not a hole, so that the page cache holds it.
 warm() {
