@@ -21,7 +21,7 @@ import java.util.TreeMap;
  * @param request what was asked for
  * @param parent the point that it goes on from, or {@code null}
  * @param parentIsNewest whether no younger point of the VM was ever there
- * @param suspects the parent's disks that are suspect
+ * @param doubts the parent's disks from which nothing can be taken over
  * @param sequence the one that it has to have
  * @param moment of its snapshot
  * @param snapshots how many were taken; all but the last were in vain
@@ -35,7 +35,7 @@ record BackupCheck(
         BackupRequest request,
         ModelPoint parent,
         boolean parentIsNewest,
-        Set<String> suspects,
+        Set<String> doubts,
         long sequence,
         Map<String, GuestDisk.Moment> moment,
         int snapshots,
@@ -98,6 +98,9 @@ record BackupCheck(
             boolean mismatch = isMismatch(audited, allocated);
             if (mismatch) {
                 reason = "AUDIT_MISMATCH";
+                allocated = all;
+            }
+            if (isContradicted(allocated)) {
                 allocated = all;
             }
             String plan = reason == null ? "CHANGED" : before == null || request.full() ? "ALL" : "SCAN";
@@ -183,7 +186,7 @@ record BackupCheck(
             if (before.token() == null) {
                 return "NO_TOKEN";
             }
-            return suspects.contains(id) ? "PARENT_SUSPECT" : null;
+            return doubts.contains(id) ? "PARENT_SUSPECT" : null;
         }
 
         /** Whether all is read although the hypervisor may say what has changed, so that it is compared with that. */
@@ -213,6 +216,17 @@ record BackupCheck(
                     .as("tracking of disk " + id + " is " + heard)
                     .isTrue();
             return known ? null : "TOKEN_UNKNOWN";
+        }
+
+        /** Whether all is to be read as holes are seen not to be some. */
+        private boolean isContradicted(Chunks allocated) {
+            return isComparedOnTheWay()
+                    && driver.heard(id).changed() != null
+                    && !before.content()
+                            .notZero(now.capacity())
+                            .without(allocated)
+                            .without(driver.heard(id).changed().widened(alignment))
+                            .isEmpty();
         }
 
         private void checkBytes(Chunks read, PlainBytes content) {

@@ -309,7 +309,7 @@ final class History implements AutoCloseable {
         int at = (int) (random.nextDouble() * 1.3 * calls);
         boolean isTracking = random.nextInt(lying ? 40 : 12) > 0;
         boolean busy = random.nextInt(3) == 0;
-        int breaks = random.nextInt(10) == 0 ? 1 + random.nextInt(2) : 0;
+        int breaks = random.nextInt(8) == 0 ? 1 + random.nextInt(2) : 0;
         BackupRequest request = anyRequest(guest);
         Snapshots snapshots = new Snapshots(guest, busy, breaks, request.allowInconsistent());
         backup(guest, which, request, isTracking, kind, Trouble.When.number(at), snapshots);
@@ -369,7 +369,7 @@ final class History implements AutoCloseable {
             repository.restart();
         }
         SessionId id = report == null ? unreported(repository, trouble) : report.point();
-        Set<String> suspects = parent == null ? Set.of() : repository.suspects(parent);
+        Set<String> doubts = parent == null ? Set.of() : repository.doubts(parent);
         Set<String> incidents = repository.findIncidents(guest.id());
         ModelPoint point = null;
         if (id != null) {
@@ -377,7 +377,7 @@ final class History implements AutoCloseable {
                     request,
                     parent,
                     parent != null && repository.isNewestEver(parent),
-                    suspects,
+                    doubts,
                     parent == null ? 1 : parent.sequence() + 1,
                     snapshots.moment,
                     snapshots.count,
@@ -571,7 +571,9 @@ final class History implements AutoCloseable {
                     count++;
                     breaking = null;
                 }
-                if (event.call() == Call.CONFIRM_UNCHANGED && count <= breaks && breaking == null) {
+                boolean breaks = event.call() == Call.CONFIRM_UNCHANGED
+                        || event.call() == Call.READ && count == 1 && guestRandom.nextInt(3) == 0;
+                if (breaks && count <= this.breaks && breaking == null) {
                     breaking = event.disk().value();
                     throw new GenieVmException(ErrorCode.SOURCE_CHANGED, "the disk was changing");
                 }

@@ -105,6 +105,8 @@ class LyingHistoryPropertyTest {
         private final long chunk;
         // Whether what the driver hides is that there is nothing any more, not even allocated.
         private final boolean isDiscarded;
+        // Whether it was overwritten with zeroes.
+        private final boolean isZeroed;
 
         Omission(Random random) {
             this.random = random;
@@ -123,8 +125,9 @@ class LyingHistoryPropertyTest {
             };
             long block = chunk * PlainBytes.BLOCK / ALLOCATION * ALLOCATION;
             this.isDiscarded = random.nextInt(3) == 0 && block + ALLOCATION <= disk.capacity();
-            if (isDiscarded) {
-                write(disk, block, ALLOCATION);
+            this.isZeroed = !isDiscarded && random.nextInt(3) == 0;
+            if (isDiscarded || isZeroed) {
+                write(disk, block, (int) Math.min(ALLOCATION, disk.capacity() - block));
             }
         }
 
@@ -185,6 +188,8 @@ class LyingHistoryPropertyTest {
             }
             if (isDiscarded) {
                 disk.zero(offset / ALLOCATION * ALLOCATION, ALLOCATION);
+            } else if (isZeroed) {
+                disk.write(offset, new byte[length]);
             } else {
                 write(disk, offset, length);
             }

@@ -52,6 +52,7 @@ final class ModelRepository implements AutoCloseable {
     private final Set<String> incidents = new HashSet<>();
     // Each a point's id and a disk's.
     private final Set<String> suspects = new HashSet<>();
+    private final Set<String> doubtedProofs = new HashSet<>();
     private GenieVm genie;
     private Repository repository;
 
@@ -193,6 +194,14 @@ final class ModelRepository implements AutoCloseable {
                 .collect(Collectors.toCollection(TreeSet::new));
     }
 
+    /** The disks of a point from which nothing can be taken over, as a lie has been told since its proof. */
+    Set<String> doubts(ModelPoint point) {
+        return point.disks().keySet().stream()
+                .filter(disk -> isSuspect(point, disk)
+                        || doubtedProofs.contains(point.disks().get(disk).provenPoint() + " " + disk))
+                .collect(Collectors.toSet());
+    }
+
     private boolean isSuspect(ModelPoint point, String disk) {
         return suspects.contains(point.id() + " " + disk);
     }
@@ -216,6 +225,7 @@ final class ModelRepository implements AutoCloseable {
                 String disk = incident.get("disk").textValue();
                 assertThat(disks.add(disk)).as("one incident for disk " + disk).isTrue();
                 SessionId proof = latest(vm).disks().get(disk).provenPoint();
+                doubtedProofs.add(proof + " " + disk);
                 Set<String> expected = points.stream()
                         .filter(point -> point.vm().equals(vm)
                                 && point.disks().containsKey(disk)
