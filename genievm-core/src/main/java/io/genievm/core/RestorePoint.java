@@ -62,6 +62,7 @@ public record RestorePoint(
      *     at its time: what the driver left out of its list after a range was compared is not seen before the range's next turn
      * @param provenPoint the newest point, this one or one before it, in which it was proven; {@code null} where there is none.
      *     It may be deleted by now
+     * @param consistent false if the disk changed while it was read and was kept all the same; it is suspect then
      * @since 0.1
      */
     public record Disk(
@@ -71,5 +72,6 @@ public record RestorePoint(
             @Nullable String reason,
             Trust trust,
             double coveredShare,
-            @Nullable SessionId provenPoint) {}
+            @Nullable SessionId provenPoint,
+            boolean consistent) {}
 }

@@ -12,7 +12,7 @@ public enum Trust {
     SAMPLED,
     /**
      * The disk was not proven, and a later audit found that the hypervisor's change tracking had lied since the point that
-     * was proven last: ranges that were taken over may be older than the point.
+     * was proven last: ranges that were taken over may be older than the point. Or the disk changed while it was read.
      */
     SUSPECT
 }

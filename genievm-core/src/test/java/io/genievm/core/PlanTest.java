@@ -243,10 +243,7 @@ class PlanTest {
         }
 
         @ParameterizedTest
-        @EnumSource(
-                value = BrokenList.class,
-                names = {"FAILS_MIDWAY"},
-                mode = EnumSource.Mode.EXCLUDE)
+        @EnumSource(BrokenList.class)
         @DisplayName("everything is read when the list of what is allocated breaks its rules")
         void brokenAllocation(BrokenList how) {
             disk.zero(0, 4 * MIB);
@@ -394,6 +391,29 @@ class PlanTest {
             VerifyReport verified = lab.verify();
             assertThat(verified.isOk()).isTrue();
             assertThat(verified.warnings()).extracting(Warning::code).containsExactly("SUSPECT", "SUSPECT");
+        }
+
+        @Test
+        @DisplayName("does not make a disk proven that changed while it was read")
+        void inconsistent() {
+            hypervisor.hook(event -> {
+                if (event.call() == InMemoryHypervisor.Call.CONFIRM_UNCHANGED) {
+                    throw new GenieVmException(ErrorCode.SOURCE_CHANGED, "it changed");
+                }
+            });
+            SessionId point = backup(request().allowInconsistent(true).build()).point();
+            hypervisor.removeHook();
+
+            RestorePoint.Disk listed =
+                    lab.repository().points().points().get(0).disks().get(0);
+            assertThat(listed.trust()).isEqualTo(Trust.SUSPECT);
+            assertThat(listed.consistent()).isFalse();
+            assertThat(lab.restore("web", point).warnings())
+                    .extracting(Warning::code)
+                    .containsExactly("INCONSISTENT");
+            assertThat(lab.verify().warnings()).extracting(Warning::code).containsExactly("INCONSISTENT");
+            assertThat(assertPlan(backup(), ROOT, DiskPlan.SCAN, "NO_TOKEN").trust())
+                    .isEqualTo(Trust.PROVEN);
         }
 
         @Test

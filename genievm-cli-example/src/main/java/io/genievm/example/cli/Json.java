@@ -180,7 +180,8 @@ final class Json {
                 .put("reason", disk.reason())
                 .put("trust", Text.word(disk.trust()))
                 .put("coveredShare", disk.coveredShare())
-                .put("provenPoint", text(disk.provenPoint()));
+                .put("provenPoint", text(disk.provenPoint()))
+                .put("consistent", disk.consistent());
     }
 
     private static ObjectNode backedUp(BackupReport.Disk disk) {

@@ -59,17 +59,17 @@ class JsonTest {
             """;
 
     private static final RestorePoint.Disk SUSPECT_DISK =
-            new RestorePoint.Disk(ROOT, 1000, DiskPlan.CHANGED, null, Trust.SUSPECT, 0.25, PARENT);
+            new RestorePoint.Disk(ROOT, 1000, DiskPlan.CHANGED, null, Trust.SUSPECT, 0.25, PARENT, true);
     private static final RestorePoint.Disk UNPROVEN_DISK =
-            new RestorePoint.Disk(ROOT, 1000, DiskPlan.SCAN, "RESIZED", Trust.SAMPLED, 0, null);
+            new RestorePoint.Disk(ROOT, 1000, DiskPlan.SCAN, "RESIZED", Trust.SAMPLED, 0, null, true);
 
     private static final String SUSPECT_DISK_JSON = """
             {"id": "root.raw", "capacity": 1000, "plan": "CHANGED", "reason": null, "trust": "suspect",
-             "coveredShare": 0.25, "provenPoint": "ffffffffffffffffffffffffffffffff"}
+             "coveredShare": 0.25, "provenPoint": "ffffffffffffffffffffffffffffffff", "consistent": true}
             """;
     private static final String UNPROVEN_DISK_JSON = """
             {"id": "root.raw", "capacity": 1000, "plan": "SCAN", "reason": "RESIZED", "trust": "sampled",
-             "coveredShare": 0.0, "provenPoint": null}
+             "coveredShare": 0.0, "provenPoint": null, "consistent": true}
             """;
 
     @Test

@@ -54,7 +54,7 @@ class ListCommandTest {
     }
 
     private static RestorePoint.Disk disk(String id, Trust trust, double coveredShare) {
-        return new RestorePoint.Disk(new DiskId(id), 1, DiskPlan.CHANGED, null, trust, coveredShare, null);
+        return new RestorePoint.Disk(new DiskId(id), 1, DiskPlan.CHANGED, null, trust, coveredShare, null, true);
     }
 
     private static RestorePoint point(String vm, long sequence, long second, RestorePoint.Disk... disks) {

@@ -125,6 +125,7 @@ record BackupCheck(
                 // What had to be stored again was read.
                 proven = true;
             }
+            proven &= consistent;
             equal("trust", text("trust"), proven ? "proven" : "sampled");
             if (!mayLie
                     || mismatch
@@ -143,10 +144,10 @@ record BackupCheck(
                     DiskPlan.valueOf(plan),
                     reason,
                     proven ? Trust.PROVEN : Trust.SAMPLED,
-                    proven ? point : before.provenPoint(),
+                    proven ? point : before == null ? null : before.provenPoint(),
                     token,
                     stripes(counts),
-                    covered(proven));
+                    covered(counts, proven));
         }
 
         private Chunks allocated() {
@@ -326,11 +327,14 @@ record BackupCheck(
             return expected;
         }
 
-        private int covered(boolean proven) {
+        private int covered(boolean counts, boolean proven) {
             if (proven) {
                 return 0;
             }
-            return stripes() == 0
+            if (before == null) {
+                return 0;
+            }
+            return !counts || stripes() == 0
                     ? before.covered()
                     : Math.min(stripes(), (stripes() == before.stripes() ? before.covered() : 0) + 1);
         }

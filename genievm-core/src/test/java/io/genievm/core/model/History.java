@@ -354,7 +354,7 @@ final class History implements AutoCloseable {
             if (e.code().category() == ErrorCategory.INTERNAL) {
                 throw e;
             }
-            boolean expected = !trouble.where().isEmpty() || snapshots.mayFail() || breaksOff(guest);
+            boolean expected = !trouble.where().isEmpty() || snapshots.mayFail();
             assertThat(expected).as("a reason to fail: " + e).isTrue();
         }
         repository.store().stopIntercepting();
@@ -412,12 +412,6 @@ final class History implements AutoCloseable {
             }
         }
         return disks;
-    }
-
-    /** Whether what the hypervisor says of allocation fails, which is no lie. */
-    private static boolean breaksOff(Guest guest) {
-        return guest.disks().stream()
-                .anyMatch(disk -> disk.lies().contains(new DriverLie.BrokenAllocation(BrokenList.FAILS_MIDWAY)));
     }
 
     /** The point of a backup that failed: only where nobody could tell it what became of its manifest. */

@@ -162,7 +162,10 @@ final class ModelRepository implements AutoCloseable {
                 assertThat(disk.reason()).as(what).isEqualTo(known.reason());
                 assertThat(disk.trust())
                         .as(what)
-                        .isEqualTo(isSuspect(expected, disk.id().value()) ? Trust.SUSPECT : known.trust());
+                        .isEqualTo(
+                                isSuspect(expected, disk.id().value()) || !disk.consistent()
+                                        ? Trust.SUSPECT
+                                        : known.trust());
                 assertThat(disk.coveredShare()).as(what).isEqualTo(known.coveredShare());
                 assertThat(disk.provenPoint()).as(what).isEqualTo(known.provenPoint());
             }
@@ -230,7 +233,7 @@ final class ModelRepository implements AutoCloseable {
                         .filter(point -> point.vm().equals(vm)
                                 && point.disks().containsKey(disk)
                                 && point.disks().get(disk).trust() != Trust.PROVEN
-                                && point.disks().get(disk).provenPoint().equals(proof))
+                                && proof.equals(point.disks().get(disk).provenPoint()))
                         .map(point -> point.id().value())
                         .collect(Collectors.toSet());
                 Set<String> told = new HashSet<>();

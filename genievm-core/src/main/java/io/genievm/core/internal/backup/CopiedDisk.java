@@ -33,6 +33,11 @@ record CopiedDisk(
         return planned.source().disk().id();
     }
 
+    /** Whether all of it was read, or compared, and is of one moment. */
+    boolean isProven() {
+        return consistent && planned.isProving();
+    }
+
     /** The ranges that differ although they were called unchanged; neighbours are merged when there are too many. */
     List<Extent> lies(int chunkSize) {
         return comparison.lies().extents(MAX_EXTENTS, chunkSize, capacity());

@@ -147,13 +147,27 @@ final class DiskPlanner {
     private ChunkBitmap allocated(SnapshotDisk disk) {
         try (ExtentCursor allocated = disk.allocated()) {
             return widened(bitmap(disk, allocated), disk);
-        } catch (GenieVmException e) {
-            if (!e.code().equals(ErrorCode.DRIVER_CONTRACT_BROKEN)) {
-                throw e;
-            }
-            // What is said to be zero can not be believed; reading everything is always right.
-            control.meter().warn(new Warning(DriverFact.ALLOCATION_UNKNOWN, disk.id(), String.valueOf(e.getMessage())));
+        } catch (RuntimeException e) {
+            throwIfEnded(e);
+            // Half a list is no list, and a broken one can not be believed; reading everything is always right.
+            control.meter()
+                    .warn(new Warning(
+                            DriverFact.ALLOCATION_UNKNOWN,
+                            disk.id(),
+                            "the list of what is allocated of disk '" + disk.id()
+                                    + "' can not be used, so holes are read as well: " + e.getMessage()));
             return ChunkBitmap.full((disk.capacity() + chunkSize - 1) / chunkSize);
+        }
+    }
+
+    /** Goes on throwing what ends the backup: that it is not wanted any more, or that the snapshot is closed or gone. */
+    private void throwIfEnded(RuntimeException e) {
+        control.checkpoint();
+        if (e instanceof GenieVmException known
+                && (known.code().equals(ErrorCode.CLOSED)
+                        || known.code().equals(ErrorCode.SOURCE_CHANGED)
+                        || known.code().equals(ErrorCode.SNAPSHOT_LOST))) {
+            throw e;
         }
     }
 
@@ -207,10 +221,7 @@ final class DiskPlanner {
                 return new Tracked(widened(bitmap(disk, extents), disk), null);
             }
         } catch (RuntimeException e) {
-            control.checkpoint();
-            if (e instanceof GenieVmException known && known.code().equals(ErrorCode.CLOSED)) {
-                throw e;
-            }
+            throwIfEnded(e);
             // Half a list is no list, and a driver that fails in it is no reason to have no backup.
             control.meter()
                     .warn(new Warning(

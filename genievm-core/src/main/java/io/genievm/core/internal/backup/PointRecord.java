@@ -138,7 +138,7 @@ final class PointRecord {
     private Manifest.Disk manifestDisk(CopiedDisk disk) {
         PlannedDisk planned = disk.planned();
         ParentMaps.Disk before = planned.parent();
-        boolean proven = planned.isProving();
+        boolean proven = disk.isProven();
         return new Manifest.Disk(
                 disk.id(),
                 planned.source().capacity(),
@@ -156,10 +156,17 @@ final class PointRecord {
                                 .orElse(null)
                         : null,
                 proven ? Trust.PROVEN : Trust.SAMPLED,
-                proven || before == null ? session.id() : before.manifest().provenPoint(),
+                provenPoint(proven, before),
                 disk.consistent(),
                 auditState(planned, proven),
                 disk.audit(access.options().chunkSize()));
+    }
+
+    private @Nullable SessionId provenPoint(boolean proven, ParentMaps.@Nullable Disk before) {
+        if (proven) {
+            return session.id();
+        }
+        return before == null ? null : before.manifest().provenPoint();
     }
 
     /** How later audits go on; the count of what was compared begins anew with a proof. */
@@ -190,7 +197,7 @@ final class PointRecord {
                     disk.readBytes(),
                     disk.changedBytes(),
                     disk.storedBytes(),
-                    disk.trust(),
+                    disk.consistent() ? disk.trust() : Trust.SUSPECT,
                     reportedAudit(disks.get(i), disk.audit())));
         }
         return new BackupReport(

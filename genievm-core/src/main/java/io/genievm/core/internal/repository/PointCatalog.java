@@ -107,9 +107,11 @@ public record PointCatalog(
 
     /** How far a disk of a point is proven, by all that is known. */
     public Trust trust(Manifest manifest, Manifest.Disk disk) {
-        return incidents.stream().anyMatch(incident -> incident.makesSuspect(manifest, disk))
-                ? Trust.SUSPECT
-                : disk.trust();
+        return !disk.consistent() || isLiedTo(manifest, disk) ? Trust.SUSPECT : disk.trust();
+    }
+
+    private boolean isLiedTo(Manifest manifest, Manifest.Disk disk) {
+        return incidents.stream().anyMatch(incident -> incident.makesSuspect(manifest, disk));
     }
 
     /** Whether a point that takes ranges over from a disk would be suspect from the beginning. */
@@ -141,19 +143,27 @@ public record PointCatalog(
                 disk.reason(),
                 trust(manifest, disk),
                 disk.coveredShare(),
-                disk.provenPoint());
+                disk.provenPoint(),
+                disk.consistent());
     }
 
     /** Tells which disks of a point are suspect. */
     public void warnOfSuspects(Manifest manifest, Collection<Manifest.Disk> disks, ProgressMeter meter) {
         for (Manifest.Disk disk : disks) {
-            if (trust(manifest, disk) == Trust.SUSPECT) {
+            String name = "disk '" + disk.id() + "' of point " + manifest.point() + " of VM '" + manifest.vm() + "' ";
+            if (!disk.consistent()) {
+                meter.warn(new Warning(
+                        "INCONSISTENT",
+                        disk.id(),
+                        name + "changed while it was read: it is of no single moment, and what could not be read is"
+                                + " zero"));
+            }
+            if (isLiedTo(manifest, disk)) {
                 meter.warn(new Warning(
                         "SUSPECT",
                         disk.id(),
-                        "disk '" + disk.id() + "' of point " + manifest.point() + " of VM '" + manifest.vm()
-                                + "' is suspect: the hypervisor's change tracking has lied since the disk was proven"
-                                + " last, so ranges of it may be older than the point"));
+                        name + "is suspect: the hypervisor's change tracking has lied since the disk was proven last,"
+                                + " so ranges of it may be older than the point"));
             }
         }
     }

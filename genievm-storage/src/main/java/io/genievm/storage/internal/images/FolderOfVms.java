@@ -20,6 +20,8 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** A folder of folders of images. */
@@ -60,16 +62,25 @@ final class FolderOfVms implements Inventory {
         Entry folder = folderOf(id);
         List<ImagesVm.Image> images = new ArrayList<>();
         List<DriverFact> facts = new ArrayList<>();
+        List<Entry> lists = new ArrayList<>();
         for (Entry entry : entries(folder.real())) {
             String objection = objectionToDisk(entry);
             if (objection != null) {
                 facts.add(Entry.ignored(entry.path(), objection));
-            } else if (!Entry.isChangeList(entry.path())) {
+            } else if (Entry.isChangeList(entry.path())) {
+                lists.add(entry);
+            } else {
                 images.add(new ImagesVm.Image(
                         new DiskId(entry.name()),
                         entry.path(),
                         entry.real(),
                         entry.attributes().size()));
+            }
+        }
+        Set<Path> paths = images.stream().map(ImagesVm.Image::path).collect(Collectors.toSet());
+        for (Entry list : lists) {
+            if (!paths.contains(Entry.imageOf(list.path()))) {
+                facts.add(Entry.ignored(list.path(), "it is a list of changes without an image"));
             }
         }
         images.sort(Comparator.comparing(ImagesVm.Image::id));
@@ -103,9 +114,6 @@ final class FolderOfVms implements Inventory {
     private static @Nullable String objectionToDisk(Entry entry) {
         if (entry.objection() != null) {
             return entry.objection();
-        }
-        if (Entry.isChangeList(entry.path()) && !Files.exists(Entry.imageOf(entry.path()))) {
-            return "it is a list of changes without an image";
         }
         if (entry.isFolder()) {
             return "it is a folder";
