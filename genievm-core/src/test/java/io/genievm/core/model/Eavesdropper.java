@@ -43,7 +43,12 @@ final class Eavesdropper implements HypervisorConnection {
             this.capacity = capacity;
         }
 
-        /** The chunks that may hold something else than zeroes; all where the list breaks the rules. */
+        /** Whether there is a list of what is allocated that can be used. */
+        boolean knowsAllocation() {
+            return allocated.isValid();
+        }
+
+        /** The chunks that may hold something else than zeroes; all where the list fails or breaks the rules. */
         Chunks allocated() {
             return allocated.isValid() ? allocated.chunks : Chunks.all(capacity);
         }
