@@ -18,8 +18,8 @@ final class NbdProtocol {
     static final int OPTION_STARTTLS = 5;
     static final int OPTION_GO = 7;
     static final int OPTION_STRUCTURED_REPLY = 8;
-    static final int OPTION_LIST_META_CONTEXT = 10;
-    static final int OPTION_SET_META_CONTEXT = 11;
+    static final int OPTION_LIST_META_CONTEXT = 9;
+    static final int OPTION_SET_META_CONTEXT = 10;
 
     static final int REPLY_ACK = 1;
     static final int REPLY_INFO = 3;
