@@ -25,7 +25,8 @@ import org.slf4j.LoggerFactory;
  * and one of the threads that wait reads the answers of all. There is no thread of its own.
  *
  * <p>A request that the server refuses fails alone. When the server breaks the protocol, keeps silent for too long or goes
- * away, all requests fail and the connection is of no use any more.
+ * away, all requests fail and the connection is of no use any more. A thread that is interrupted finishes its call; what
+ * ends a call before its time is {@link #close()}.
  */
 public final class NbdConnection implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(NbdConnection.class);
@@ -115,9 +116,28 @@ public final class NbdConnection implements AutoCloseable {
     }
 
     private static <T> T connect(NbdAddress address, NbdOptions options, Negotiation<T> negotiation) {
+        long limit = System.nanoTime() + options.connectLimit().toNanos();
+        try {
+            return connect(address, options, negotiation, NbdTls.FIRST_PROTOCOL, limit);
+        } catch (TlsRefusedException e) {
+            LOG.debug("{}: not with {}", address, NbdTls.FIRST_PROTOCOL, e);
+        } catch (SSLException e) {
+            throw noTls(address.resource(), e);
+        }
+        try {
+            return connect(address, options, negotiation, NbdTls.SECOND_PROTOCOL, limit);
+        } catch (SSLException e) {
+            if (e.getCause() instanceof IOException cause && !(cause instanceof SSLException)) {
+                throw lost(address.resource(), cause);
+            }
+            throw noTls(address.resource(), e);
+        }
+    }
+
+    private static <T> T connect(
+            NbdAddress address, NbdOptions options, Negotiation<T> negotiation, String tlsProtocol, long limit)
+            throws SSLException {
         Resource resource = address.resource();
-        long now = System.nanoTime();
-        long limit = now + options.connectLimit().toNanos();
         NbdSocket socket;
         try {
             socket = NbdSocket.connect(address, limit);
@@ -129,26 +149,32 @@ public final class NbdConnection implements AutoCloseable {
         }
         NbdWire wire = new NbdWire(socket, resource);
         wire.setLimits(
-                now,
+                System.nanoTime(),
                 Math.min(
                         options.silenceLimit().toNanos(), options.connectLimit().toNanos()),
                 limit);
+        boolean opened = false;
         try {
-            return negotiation.run(new NbdHandshake(address, options, wire), wire);
+            T result = negotiation.run(new NbdHandshake(address, options, wire, tlsProtocol), wire);
+            opened = true;
+            return result;
         } catch (SSLException e) {
-            wire.close();
-            throw new GenieVmException(
-                    ErrorCode.ACCESS_DENIED,
-                    resource,
-                    "no TLS with the NBD server at " + resource.name() + ": " + e.getMessage(),
-                    e);
-        } catch (IOException e) {
-            wire.close();
-            throw lost(resource, e);
-        } catch (RuntimeException | Error e) {
-            wire.close();
             throw e;
+        } catch (IOException e) {
+            throw lost(resource, e);
+        } finally {
+            if (!opened) {
+                wire.close();
+            }
         }
+    }
+
+    private static GenieVmException noTls(Resource resource, SSLException cause) {
+        return new GenieVmException(
+                ErrorCode.ACCESS_DENIED,
+                resource,
+                "no TLS with the NBD server at " + resource.name() + ": " + cause.getMessage(),
+                cause);
     }
 
     private static GenieVmException noConnection(Resource resource, IOException cause) {
@@ -491,13 +517,11 @@ public final class NbdConnection implements AutoCloseable {
             }
             boolean inTime = true;
             try {
-                if (reads && wire.hasBuffered()) {
+                // Only when a message has begun: a server that wants to read first would never go on with one.
+                if (reads && wire.poll()) {
                     takeReply(request);
                 } else {
                     inTime = wire.awaitWritable(reads, until);
-                    if (reads && inTime && wire.isReadable()) {
-                        takeReply(request);
-                    }
                 }
             } finally {
                 lock.lock();

@@ -16,6 +16,7 @@ final class NbdHandshake {
     private final NbdAddress address;
     private final NbdOptions options;
     private final NbdWire wire;
+    private final String tlsProtocol;
     private final Resource resource;
 
     private boolean fixed;
@@ -30,10 +31,11 @@ final class NbdHandshake {
     private long preferred;
     private long maximum;
 
-    NbdHandshake(NbdAddress address, NbdOptions options, NbdWire wire) {
+    NbdHandshake(NbdAddress address, NbdOptions options, NbdWire wire, String tlsProtocol) {
         this.address = address;
         this.options = options;
         this.wire = wire;
+        this.tlsProtocol = tlsProtocol;
         resource = wire.resource();
     }
 
@@ -127,7 +129,7 @@ final class NbdHandshake {
                     resource,
                     "TLS over a Unix socket needs the name that the server's certificate is for (tls-hostname)");
         }
-        wire.startTls(tls.engine(hostname, address.port()));
+        wire.startTls(tls.engine(hostname, address.port(), tlsProtocol));
     }
 
     private GenieVmException noTls(String reason) {
@@ -217,8 +219,6 @@ final class NbdHandshake {
             maximum = Integer.toUnsignedLong(wire.getInt());
             boolean sane = Long.bitCount(minimum) == 1
                     && minimum <= 65536
-                    && Long.bitCount(preferred) == 1
-                    && preferred >= minimum
                     && maximum >= minimum
                     && (maximum == 0xffffffffL || maximum % minimum == 0);
             if (!sane) {
@@ -271,7 +271,10 @@ final class NbdHandshake {
                 size,
                 flags,
                 block,
-                stated ? (int) Math.min(preferred, 1 << 30) : NbdProtocol.DEFAULT_PREFERRED_BLOCK,
+                // A hint, so a strange one is no reason to go.
+                stated && Long.bitCount(preferred) == 1 && preferred >= block && preferred < 1L << 31
+                        ? (int) preferred
+                        : Math.max(block, NbdProtocol.DEFAULT_PREFERRED_BLOCK),
                 (int) (longest - longest % block),
                 structured,
                 wire.isEncrypted(),

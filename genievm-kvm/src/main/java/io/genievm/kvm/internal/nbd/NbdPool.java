@@ -6,14 +6,22 @@ import io.genievm.api.hypervisor.DiskLimits;
 import io.genievm.api.hypervisor.DiskReader;
 import io.genievm.api.hypervisor.DiskWriter;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * An export over several connections, where the server says that they see the same, else over one. A disk to read and to
  * write for any number of threads. A connection that fails is not used any more, and is not replaced.
  */
 public final class NbdPool implements DiskReader, DiskWriter {
+    private static final Logger LOG = LoggerFactory.getLogger(NbdPool.class);
+
+    /** How long to wait for a connection that can be done without: a full server does not refuse, it keeps silent. */
+    private static final Duration PATIENCE_FOR_MORE = Duration.ofSeconds(5);
+
     /** How many requests a server usually takes from one connection before it stops listening. */
     private static final int REQUESTS_PER_CONNECTION = 16;
 
@@ -28,7 +36,7 @@ public final class NbdPool implements DiskReader, DiskWriter {
     }
 
     /**
-     * Connects.
+     * Connects. A server may take fewer connections than it is asked for: then it is those.
      *
      * @param most how many connections to open at the most, 1 or more
      * @throws GenieVmException as {@link NbdConnection#open} does, and with {@code SOURCE_CHANGED} when two connections do
@@ -38,12 +46,22 @@ public final class NbdPool implements DiskReader, DiskWriter {
         if (most < 1) {
             throw new IllegalArgumentException("at least one connection, not " + most);
         }
+        NbdOptions forMore = options.withLimits(
+                options.connectLimit().compareTo(PATIENCE_FOR_MORE) < 0 ? options.connectLimit() : PATIENCE_FOR_MORE,
+                options.silenceLimit(),
+                options.requestLimit());
         List<NbdConnection> opened = new ArrayList<>();
         try {
             NbdConnection first = NbdConnection.open(address, options);
             opened.add(first);
             while (first.export().canMultiConnect() && opened.size() < most) {
-                NbdConnection next = NbdConnection.open(address, options);
+                NbdConnection next;
+                try {
+                    next = NbdConnection.open(address, forMore);
+                } catch (GenieVmException e) {
+                    LOG.info("{}: {} connections instead of {}: {}", address, opened.size(), most, e.getMessage());
+                    break;
+                }
                 opened.add(next);
                 if (!next.export().equals(first.export())) {
                     throw new GenieVmException(

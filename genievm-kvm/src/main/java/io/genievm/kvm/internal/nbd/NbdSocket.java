@@ -15,7 +15,6 @@ import java.nio.channels.ClosedSelectorException;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,7 +30,6 @@ final class NbdSocket implements AutoCloseable {
     private final Selector readSelector;
     private final Selector writeSelector;
     private final SelectionKey writeKey;
-    private int ready;
 
     private NbdSocket(SocketChannel channel, Selector readSelector, Selector writeSelector)
             throws ClosedChannelException {
@@ -59,10 +57,13 @@ final class NbdSocket implements AutoCloseable {
             return connect(SocketChannel.open(StandardProtocolFamily.UNIX), target, limit);
         }
         IOException failure = null;
-        for (InetAddress host : InetAddress.getAllByName(address.host())) {
+        InetAddress[] hosts = InetAddress.getAllByName(address.host());
+        for (int i = 0; i < hosts.length; i++) {
+            // An address that nobody answers at leaves time for the others.
+            long now = System.nanoTime();
+            long share = now + (limit - now) / (hosts.length - i);
             try {
-                SocketChannel channel = SocketChannel.open();
-                return connect(channel, new InetSocketAddress(host, address.port()), limit);
+                return connect(SocketChannel.open(), new InetSocketAddress(hosts[i], address.port()), share);
             } catch (IOException e) {
                 if (failure == null) {
                     failure = e;
@@ -150,13 +151,7 @@ final class NbdSocket implements AutoCloseable {
         } catch (CancelledKeyException e) {
             throw closed(e);
         }
-        ready = 0;
-        return select(writeSelector, limit, key -> ready = key.readyOps());
-    }
-
-    /** Whether the last {@link #awaitWritable} found something to read. For the thread that writes. */
-    boolean isReadable() {
-        return (ready & SelectionKey.OP_READ) != 0;
+        return select(writeSelector, limit);
     }
 
     /** Makes the thread that waits in {@link #awaitWritable} look again. */
@@ -165,10 +160,6 @@ final class NbdSocket implements AutoCloseable {
     }
 
     private static boolean select(Selector selector, long limit) throws IOException {
-        return select(selector, limit, key -> {});
-    }
-
-    private static boolean select(Selector selector, long limit, Consumer<SelectionKey> action) throws IOException {
         boolean interrupted = false;
         try {
             while (true) {
@@ -177,7 +168,7 @@ final class NbdSocket implements AutoCloseable {
                     return false;
                 }
                 // Rounded up, lest the end of the wait be spent in a loop.
-                int selected = selector.select(action, left / 1_000_000 + 1);
+                int selected = selector.select(key -> {}, left / 1_000_000 + 1);
                 if (!selector.isOpen()) {
                     throw new ClosedChannelException();
                 }

@@ -17,6 +17,7 @@ import java.security.cert.Certificate;
 import java.security.cert.CertificateFactory;
 import java.security.spec.InvalidKeySpecException;
 import java.security.spec.PKCS8EncodedKeySpec;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import javax.net.ssl.KeyManager;
@@ -28,7 +29,13 @@ import javax.net.ssl.TrustManagerFactory;
 
 /** Whom to trust, and which certificate to show. Certificates of servers are always verified. */
 public final class NbdTls {
-    private static final String[] PROTOCOLS = {"TLSv1.3", "TLSv1.2"};
+    /**
+     * What is tried first. Java asks for new keys of TLS 1.3 with every record behind the first 128 GiB until the server has
+     * answered, and GnuTLS, which most NBD servers use, hangs up on a client that asks more than a few times in a second.
+     */
+    static final String FIRST_PROTOCOL = "TLSv1.2";
+    /** What is tried with a server that refuses the first. */
+    static final String SECOND_PROTOCOL = "TLSv1.3";
 
     private final SSLContext context;
 
@@ -101,11 +108,18 @@ public final class NbdTls {
     }
 
     /** An engine for a connection to a server whose certificate is for this name. */
-    SSLEngine engine(String hostname, int port) {
+    SSLEngine engine(String hostname, int port, String protocol) {
         SSLEngine engine = context.createSSLEngine(hostname, port);
         engine.setUseClientMode(true);
         SSLParameters parameters = engine.getSSLParameters();
-        parameters.setProtocols(PROTOCOLS);
+        parameters.setProtocols(new String[] {protocol});
+        // Of the many of TLS 1.2 those that TLS 1.3 has kept in spirit: forward secrecy, and encryption with a seal.
+        parameters.setCipherSuites(Arrays.stream(engine.getSupportedCipherSuites())
+                .filter(suite -> !suite.contains("_CBC_")
+                        && (suite.startsWith("TLS_ECDHE_")
+                                || suite.startsWith("TLS_AES_")
+                                || suite.startsWith("TLS_CHACHA20_")))
+                .toArray(String[]::new));
         // Without an algorithm the engine verifies the chain, but not whose certificate it is.
         parameters.setEndpointIdentificationAlgorithm("HTTPS");
         engine.setSSLParameters(parameters);

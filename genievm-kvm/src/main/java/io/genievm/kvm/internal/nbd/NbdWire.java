@@ -5,10 +5,12 @@ import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
 import java.io.EOFException;
 import java.io.IOException;
+import java.net.SocketException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -65,7 +67,18 @@ final class NbdWire implements AutoCloseable {
             throw NbdErrors.broken(resource, "it sent data in clear text after it had agreed to TLS");
         }
         TlsCodec codec = new TlsCodec(engine, socket);
-        codec.handshake(limit);
+        try {
+            codec.handshake(limit);
+        } catch (EOFException | SocketException e) {
+            // QEMU just hangs up on a version that it does not want.
+            throw new TlsRefusedException(e);
+        } catch (SSLException e) {
+            // The name of the alert is all that Java tells.
+            String message = String.valueOf(e.getMessage());
+            throw message.contains("protocol_version") || message.contains("handshake_failure")
+                    ? new TlsRefusedException(e)
+                    : e;
+        }
         tls = codec;
     }
 
@@ -206,9 +219,21 @@ final class NbdWire implements AutoCloseable {
                 "the NBD server at " + resource.name() + " did not answer within the time limit");
     }
 
-    /** Whether there may be something to read without waiting for the socket. For the thread that reads. */
-    boolean hasBuffered() {
-        return in.hasRemaining() || tls != null && tls.hasBuffered();
+    /** Whether something has come that can be read, without waiting. For the thread that reads. */
+    boolean poll() throws IOException {
+        if (in.hasRemaining()) {
+            return true;
+        }
+        in.clear();
+        try {
+            long read = tls == null ? socket.read(in) : tls.read(in);
+            if (read != 0) {
+                checkEnd(read);
+            }
+        } finally {
+            in.flip();
+        }
+        return in.hasRemaining();
     }
 
     /** Writes what there is room for, and says whether that was all; if not, the same buffers are to be given again. */
@@ -232,11 +257,6 @@ final class NbdWire implements AutoCloseable {
 
     boolean awaitWritable(boolean orReadable, long until) throws IOException {
         return socket.awaitWritable(orReadable, until);
-    }
-
-    /** Whether the last {@link #awaitWritable} found something to read. For the thread that writes. */
-    boolean isReadable() {
-        return socket.isReadable();
     }
 
     void wakeWriter() {

@@ -161,11 +161,6 @@ final class TlsCodec {
         }
     }
 
-    /** Whether there is something that {@link #read} may find without the socket. */
-    boolean hasBuffered() {
-        return plain.hasRemaining() || incoming.hasRemaining();
-    }
-
     /** Writes what there is room for, and says whether that was all; if not, the same buffers are to be given again. */
     boolean write(ByteBuffer[] sources) throws IOException {
         while (true) {

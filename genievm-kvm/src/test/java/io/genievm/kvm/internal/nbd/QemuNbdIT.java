@@ -109,7 +109,7 @@ class QemuNbdIT {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"NORMAL", "NORMAL:-VERS-TLS1.3"})
+    @ValueSource(strings = {"NORMAL", "NORMAL:-VERS-TLS1.3", "NORMAL:-VERS-ALL:+VERS-TLS1.3"})
     void tlsWithCertificatesOfBothSides(String priority) throws IOException {
         Path certificates = Certificates.make(folder.resolve("pki"), "DNS:localhost,IP:127.0.0.1");
         byte[] expected = Bytes.random(3, 8 * MEBIBYTE);
@@ -169,6 +169,23 @@ class QemuNbdIT {
         }
         assertThat(List.of(ErrorCode.NOT_FOUND, ErrorCode.TRANSIENT_IO_ERROR))
                 .contains(failureOf(NbdAddress.unix(socket, "")));
+    }
+
+    @Test
+    void aServerWithFewerPlacesIsUsedWithThose() throws IOException {
+        byte[] expected = Bytes.random(4, MEBIBYTE);
+        Files.write(folder.resolve("disk.raw"), expected);
+        NbdOptions options = NbdOptions.DEFAULT.withLimits(
+                Duration.ofSeconds(3), NbdOptions.DEFAULT.silenceLimit(), NbdOptions.DEFAULT.requestLimit());
+        try (ServerProcess server =
+                        ServerProcess.qemuNbd(folder, "-r", "-e", "2", "-k", "" + socket, "-f", "raw", "disk.raw");
+                NbdPool pool = NbdPool.open(NbdAddress.unix(socket, ""), options, 4)) {
+            assertThat(server.isRunning()).isTrue();
+            assertThat(pool.size()).isEqualTo(2);
+            ByteBuffer target = ByteBuffer.allocateDirect(MEBIBYTE);
+            pool.read(0, target);
+            assertThat(Bytes.taken(target)).isEqualTo(expected);
+        }
     }
 
     private static ErrorCode failureOf(NbdAddress address) {
