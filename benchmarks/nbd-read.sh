@@ -7,18 +7,19 @@
 #
 # Usage: nbd-read.sh IMAGE [FORMAT [PAIRS]]      a qcow2 image and 7 pairs unless told otherwise
 #
-#   CONNECTIONS  of ours, 4 as nbdcopy has; THREADS, 4; LENGTH of a read, 1 MiB
+#   CONNECTIONS  of ours, 1; THREADS, 4; LENGTH of a read, 1 MiB. nbdcopy chooses for itself: 4 connections
 #   SOCKET       tcp to measure over TCP instead of a Unix socket
+#   GENIEVM_CLASSES  a class path to measure instead of the jar, which is built where it is missing
 #   KEEP         a file for the figures of every run
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 . benchmarks/measure.sh
 
 readonly image=${1:?which image?} format=${2:-qcow2} pairs=${3:-7}
-readonly connections=${CONNECTIONS:-4} threads=${THREADS:-4} length=${LENGTH:-1048576}
+readonly connections=${CONNECTIONS:-1} threads=${THREADS:-4} length=${LENGTH:-1048576}
 need qemu-nbd=qemu-utils nbdcopy=libnbd-bin jq=jq perl=perl
 
-[[ -e benchmarks/target/benchmarks.jar ]] || mvn -q -B -pl benchmarks -am package -DskipTests \
+[[ -n ${GENIEVM_CLASSES:-} || -e benchmarks/target/benchmarks.jar ]] || mvn -q -B -pl benchmarks -am package -DskipTests \
   -Dmaven.javadoc.skip=true -Dspotless.check.skip=true
 
 folder=$(mktemp -d)
@@ -34,7 +35,7 @@ if [[ ${SOCKET:-unix} = tcp ]]; then
   uri=nbd://127.0.0.1:$port
   where=(-b 127.0.0.1 -p "$port")
 else
-  uri=nbd+unix:///?socket=$folder/socket
+  uri="nbd+unix:///?socket=$folder/socket"
   where=(-k "$folder/socket")
 fi
 qemu-nbd --fork --persistent --pid-file "$folder/pid" -r -e 16 -f "$format" "${where[@]}" "$image"
