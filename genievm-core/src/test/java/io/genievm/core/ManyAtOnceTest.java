@@ -7,6 +7,8 @@ import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.SessionId;
 import io.genievm.api.VmId;
+import io.genievm.api.Warning;
+import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.store.BlobContent;
 import io.genievm.api.store.BlobStore;
 import io.genievm.api.store.PutOutcome;
@@ -32,7 +34,8 @@ class ManyAtOnceTest {
     private Path directory;
 
     @Test
-    @DisplayName("backups of several VMs, failing ones among them, while points are listed, checked and restored")
+    @DisplayName(
+            "backups of several VMs, incremental and failing ones among them, while points are listed, checked, restored and deleted")
     void together() {
         Seeds.run(ManyAtOnceTest.class, "together", 1, this::run);
     }
@@ -45,7 +48,8 @@ class ManyAtOnceTest {
     }
 
     private void run(Random random) throws Exception {
-        try (Lab lab = new Lab()) {
+        try (Lab lab = new Lab();
+                HypervisorConnection connection = connect(lab, random.nextBoolean())) {
             for (int vm = 0; vm < 3; vm++) {
                 lab.addVm("vm" + vm, 400_000 + random.nextInt(2_000_000));
             }
@@ -57,7 +61,8 @@ class ManyAtOnceTest {
                     lab.change("vm" + vm, random.nextInt(), 1 + random.nextInt(400_000));
                     for (int i = 1 + random.nextInt(2); i > 0; i--) {
                         Map<DiskId, byte[]> content = lab.contentOf(new VmId("vm" + vm));
-                        TaskHandle<BackupReport> backup = lab.beginBackup("vm" + vm);
+                        TaskHandle<BackupReport> backup =
+                                lab.repository().backup(connection, request("vm" + vm, random));
                         backups.put(backup, content);
                         tasks.add(backup);
                     }
@@ -70,6 +75,13 @@ class ManyAtOnceTest {
                                     .toFolder(directory.resolve(round + "-" + point.id() + random.nextInt()))
                                     .build()));
                 }
+                SessionId deleted = null;
+                if (random.nextBoolean() && !lab.points().isEmpty()) {
+                    List<SessionId> known = List.copyOf(lab.points());
+                    deleted = known.get(random.nextInt(known.size()));
+                    lab.repository().delete(deleted);
+                    lab.points().remove(deleted);
+                }
                 assertThat(lab.repository().points().unreadable()).isEmpty();
                 if (random.nextBoolean()) {
                     tasks.get(0).cancel();
@@ -80,8 +92,17 @@ class ManyAtOnceTest {
                         Object result = Lab.await(task);
                         if (result instanceof BackupReport report) {
                             lab.remember(report, backups.get(task));
+                            assertThat(report.disks().get(0).reason()).isNotEqualTo("AUDIT_MISMATCH");
+                            assertThat(report.warnings())
+                                    .extracting(Warning::code)
+                                    .doesNotContain("PARENT_DAMAGED");
                         }
                     } catch (GenieVmException e) {
+                        if (task.name().startsWith("restore")) {
+                            assertThat(e.getMessage()).contains(String.valueOf(deleted));
+                            assertThat(e.code()).isEqualTo(ErrorCode.NOT_FOUND);
+                            continue;
+                        }
                         assertThat(task.name()).startsWith("backup");
                         assertThat(e.code()).as(e.toString()).isIn(ErrorCode.NO_SPACE, ErrorCode.CANCELLED);
                     }
@@ -99,6 +120,19 @@ class ManyAtOnceTest {
                 lab.assertRestores(point);
             }
         }
+    }
+
+    private static HypervisorConnection connect(Lab lab, boolean tracking) {
+        lab.hypervisor().trackChanges(tracking);
+        return lab.hypervisor().connect();
+    }
+
+    private static BackupRequest request(String vm, Random random) {
+        return BackupRequest.builder(new VmId(vm))
+                .codec(Codec.NONE)
+                .audit(AuditMode.values()[random.nextInt(AuditMode.values().length)])
+                .auditShare(1.0 / (1 + random.nextInt(4)))
+                .build();
     }
 
     /** Takes some time now and then, and sometimes has no space. */
