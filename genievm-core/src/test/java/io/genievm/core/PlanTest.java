@@ -255,6 +255,30 @@ class PlanTest {
             assertThat(report.warnings()).extracting(Warning::code).containsExactly("ALLOCATION_UNKNOWN");
         }
 
+        @ParameterizedTest
+        @EnumSource(
+                value = InMemoryHypervisor.Call.class,
+                names = {"ALLOCATED", "CHANGES_SINCE"})
+        @DisplayName("by reading everything when a list fails, whatever the error")
+        void failingList(InMemoryHypervisor.Call call) {
+            backup();
+            for (ErrorCode code : List.of(ErrorCode.IO_ERROR, ErrorCode.SOURCE_CHANGED, ErrorCode.SNAPSHOT_LOST)) {
+                hypervisor.hook(event -> {
+                    if (event.call() == call) {
+                        throw new GenieVmException(code, "no list");
+                    }
+                });
+                boolean changes = call == InMemoryHypervisor.Call.CHANGES_SINCE;
+
+                BackupReport report = unaudited();
+
+                assertPlan(report, ROOT, changes ? DiskPlan.SCAN : DiskPlan.CHANGED, changes ? "TRACKING_LOST" : null);
+                assertThat(report.warnings())
+                        .extracting(Warning::code)
+                        .containsExactly(changes ? "TRACKING_LOST" : "ALLOCATION_UNKNOWN");
+            }
+        }
+
         @Test
         @DisplayName("a source that is read in large blocks has whole blocks read")
         void aligned() {

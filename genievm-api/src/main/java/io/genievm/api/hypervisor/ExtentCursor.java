@@ -6,7 +6,7 @@ import java.util.List;
 
 /**
  * Ranges of a disk, pulled one at a time: ascending, disjoint (they may touch), inside the capacity. A list that breaks
- * these rules is lost change tracking to the core, or, for allocated ranges, a broken driver. For one thread at a time.
+ * these rules is not believed: changes are lost tracking to the core then, and where allocation is not known it reads all. For one thread at a time.
  *
  * @since 0.1
  */

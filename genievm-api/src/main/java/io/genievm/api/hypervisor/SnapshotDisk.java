@@ -42,7 +42,8 @@ public interface SnapshotDisk {
      * of allocation here, and a driver that does not know gives the whole disk.
      *
      * @return a cursor over ascending, disjoint extents inside the capacity, closed by the caller; at each call a new one
-     * @throws io.genievm.api.GenieVmException with an I/O code or {@code CLOSED}, here or from the cursor
+     * @throws io.genievm.api.GenieVmException with an I/O code or {@code CLOSED}, here or from the cursor. After any other
+     *     failure than {@code CLOSED}, also in the middle of a list, the core reads the whole disk
      */
     ExtentCursor allocated();
 

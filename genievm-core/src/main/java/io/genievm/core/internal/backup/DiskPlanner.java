@@ -160,13 +160,10 @@ final class DiskPlanner {
         }
     }
 
-    /** Goes on throwing what ends the backup: that it is not wanted any more, or that the snapshot is closed or gone. */
+    /** Goes on throwing what ends the backup: that it is not wanted any more, or that the snapshot is closed. */
     private void throwIfEnded(RuntimeException e) {
         control.checkpoint();
-        if (e instanceof GenieVmException known
-                && (known.code().equals(ErrorCode.CLOSED)
-                        || known.code().equals(ErrorCode.SOURCE_CHANGED)
-                        || known.code().equals(ErrorCode.SNAPSHOT_LOST))) {
+        if (e instanceof GenieVmException known && known.code().equals(ErrorCode.CLOSED)) {
             throw e;
         }
     }

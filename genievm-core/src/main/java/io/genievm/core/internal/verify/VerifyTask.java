@@ -109,7 +109,6 @@ public final class VerifyTask {
 
     private void checkEverything(PointCatalog catalog) {
         catalog.lost().forEach(lost -> findings.add(lost.toDamage()));
-        catalog.unreadableIncidents().forEach(incident -> findings.add(incident.toDamage()));
         Map<String, Long> sessions = checkSessions();
         checkWitnesses(catalog, sessions);
         checkWitnessesOfLost(catalog);
