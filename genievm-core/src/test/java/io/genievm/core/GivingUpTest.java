@@ -139,6 +139,7 @@ class GivingUpTest {
         lab.addVm("web", 3_500_000);
         Map<String, byte[]> before = store.content();
         CountDownLatch packPut = new CountDownLatch(1);
+        CountDownLatch cancelled = new CountDownLatch(1);
         store.intercept(new InterceptedStore.Interceptor() {
             @Override
             public PutOutcome put(BlobStore objects, String key, BlobContent content) {
@@ -149,14 +150,17 @@ class GivingUpTest {
                 return outcome;
             }
         });
+        // No read of the second half ends before the cancelling: else a slow moment of this thread
+        // lets the backup begin its index table, and the packs that it names are kept.
         lab.hypervisor().hook(event -> {
             if (event.call() == InMemoryHypervisor.Call.READ && event.extent().offset() > 2_000_000) {
-                awaitUninterruptibly(packPut);
+                awaitUninterruptibly(cancelled);
             }
         });
         TaskHandle<BackupReport> task = lab.beginBackup("web");
         packPut.await();
         task.cancel();
+        cancelled.countDown();
 
         assertThat(Lab.failureOf(task).code()).isEqualTo(ErrorCode.CANCELLED);
         assertThat(task.state()).isEqualTo(TaskState.CANCELLED);
