@@ -6,6 +6,7 @@ import io.genievm.api.SessionId;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Whose backup a snapshot is for and how it is wanted. Immutable.
@@ -19,6 +20,7 @@ public final class SnapshotRequest {
     private final Set<DiskId> excludedDisks;
     private final Map<DiskId, ChangeToken> parentTokens;
     private final Predicate<SessionId> endedSessions;
+    private final Predicate<SessionId> sessionEnder;
     private final Cancellation cancellation;
 
     private SnapshotRequest(Builder builder) {
@@ -28,6 +30,7 @@ public final class SnapshotRequest {
         this.excludedDisks = Set.copyOf(builder.excludedDisks);
         this.parentTokens = Map.copyOf(builder.parentTokens);
         this.endedSessions = builder.endedSessions;
+        this.sessionEnder = builder.sessionEnder == null ? builder.endedSessions : builder.sessionEnder;
         this.cancellation = builder.cancellation;
     }
 
@@ -92,7 +95,8 @@ public final class SnapshotRequest {
 
     /**
      * Asks the core whether a session of the same repository has ended, so that what it left on the hypervisor may be
-     * taken over or cleared. While it has not, the answer to whoever needs the VM is {@code BUSY}.
+     * taken over or cleared. While it has not, the answer to whoever needs the VM is {@code BUSY}, unless the driver knows
+     * for certain that whoever worked at it is dead, and has it {@linkplain #endSession ended}.
      *
      * @param other the session that a {@link #markerName() marker} names
      * @return true if it can never become a restore point any more, or is one
@@ -100,6 +104,26 @@ public final class SnapshotRequest {
      */
     public boolean hasEnded(SessionId other) {
         return endedSessions.test(other);
+    }
+
+    /**
+     * Tells the core that the process that worked at a session of this repository and VM is dead for certain: the
+     * hypervisor shows that it has broken off, and it can not come back. The core ends the session, so that it can never
+     * become a restore point unless it is one already. Should the driver be wrong, no restore point is lost to it: the
+     * writer that lives after all finds at its commit that its session was ended, and starts again with a new one. What
+     * was copied till then is work done in vain, so a guess, such as from the time that has passed, is not enough.
+     *
+     * @param dead the session that a {@link #markerName() marker} names, not the one of this request
+     * @return what {@link #hasEnded} says from now on; {@code false} when the core does not end sessions for others
+     * @throws IllegalArgumentException when it is this request's own session
+     * @throws io.genievm.api.GenieVmException when the repository can not be asked or written; then the session may have
+     *     been ended or not, and the call may be repeated
+     */
+    public boolean endSession(SessionId dead) {
+        if (dead.equals(session)) {
+            throw new IllegalArgumentException("session " + dead + " is the one that asks");
+        }
+        return sessionEnder.test(dead);
     }
 
     /**
@@ -132,6 +156,7 @@ public final class SnapshotRequest {
         private Set<DiskId> excludedDisks = Set.of();
         private Map<DiskId, ChangeToken> parentTokens = Map.of();
         private Predicate<SessionId> endedSessions = other -> false;
+        private @Nullable Predicate<SessionId> sessionEnder;
         private Cancellation cancellation = Cancellation.NEVER;
 
         private Builder(RepositoryId repository, SessionId session) {
@@ -180,6 +205,18 @@ public final class SnapshotRequest {
          */
         public Builder endedSessions(Predicate<SessionId> ended) {
             this.endedSessions = ended;
+            return this;
+        }
+
+        /**
+         * Sets what ends a session whose process is dead. Without it none is ended, and {@link #endSession} answers as
+         * {@link #hasEnded} does.
+         *
+         * @param ender gives whether the session has ended then; safe for use by several threads
+         * @return this builder
+         */
+        public Builder sessionEnder(Predicate<SessionId> ender) {
+            this.sessionEnder = ender;
             return this;
         }
 

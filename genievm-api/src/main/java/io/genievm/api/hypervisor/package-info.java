@@ -32,8 +32,10 @@
  *   <li>{@code close()} may be called from any thread, more than once, and concurrently with other calls.
  *   <li>Whatever a driver creates on a hypervisor bears the name {@code genievm-<repositoryId>-<sessionId>}. Only what
  *       bears the id of the repository at hand may be taken over or removed, and only when
- *       {@link io.genievm.api.hypervisor.SnapshotRequest#hasEnded} says so of its session; otherwise the answer is
- *       {@link io.genievm.api.ErrorCode#BUSY}.
+ *       {@link io.genievm.api.hypervisor.SnapshotRequest#hasEnded} says so of its session. A driver that has proof that
+ *       the process that worked at it is dead may have it ended with
+ *       {@link io.genievm.api.hypervisor.SnapshotRequest#endSession}; that can not lead to a false restore point even if
+ *       the proof is wrong. Otherwise the answer is {@link io.genievm.api.ErrorCode#BUSY}.
  *   <li>What a driver was asked for and could not do, and did not fail over, is told as a
  *       {@link io.genievm.api.hypervisor.DriverFact}. The core decides what follows.
  *   <li>A driver decides nothing about full or incremental, trust or retention.
