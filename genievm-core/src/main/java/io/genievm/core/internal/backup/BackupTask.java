@@ -220,6 +220,7 @@ public final class BackupTask {
                 .excludedDisks(request.excludedDisks())
                 .parentTokens(parent.tokens())
                 .endedSessions(other -> WriterSession.hasEnded(access, request.vm(), other))
+                .sessionEnder(dead -> WriterSession.end(access, request.vm(), dead))
                 .cancellation(new Cancellation() {
                     @Override
                     public boolean isCancelled() {

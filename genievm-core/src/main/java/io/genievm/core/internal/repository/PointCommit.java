@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The one step that makes a point, and what follows it: rules 6, 7, 11 and 12 of {@code docs/format/protocol.md}. */
+/** The one step that makes a point, and what follows it: rules 6, 7, 11, 12 and 16 of {@code docs/format/protocol.md}. */
 public final class PointCommit {
     private static final Logger LOG = LoggerFactory.getLogger(PointCommit.class);
 
@@ -117,8 +117,31 @@ public final class PointCommit {
     void putWitness(Manifest manifest, byte[] bytes) {
         String witness = ObjectKeys.witness(manifest.vm(), manifest.point());
         store.put(witness, BlobContent.of(Witness.of(manifest, bytes).encode()));
-        if (store.stat(ObjectKeys.point(manifest.vm(), manifest.point())).isEmpty()) {
+        boolean isThere = store.stat(ObjectKeys.point(manifest.vm(), manifest.point()))
+                .filter(point -> point.length() > 0)
+                .isPresent();
+        if (!isThere) {
             store.delete(witness);
+        }
+    }
+
+    /**
+     * Ends a session whose process is dead (rule 16), so that it never becomes a point unless it is one. When this returns
+     * it has ended.
+     */
+    void end(VmId vm, SessionId session) {
+        ObjectKeys.PointKey key = new ObjectKeys.PointKey(ObjectKeys.vmKey(vm), session);
+        if (store.stat(key.sessionObject()).isEmpty()) {
+            return;
+        }
+        requireKnownVersion(key.sessionObject());
+        // Whether it was put or not: what is there now, a fence or a manifest, is the outcome and stays it.
+        store.put(key.point(), BlobContent.of(new byte[0]));
+        try {
+            tidy(key, key.sessionObject());
+            deleteSignsOfLife(store, Set.of(session));
+        } catch (GenieVmException e) {
+            LOG.warn("session {} has ended; whoever backs up the VM next clears away what is left of it", session, e);
         }
     }
 

@@ -132,6 +132,12 @@ public final class WriterSession implements AutoCloseable {
                 || store.stat(ObjectKeys.point(vm, session)).isPresent();
     }
 
+    /** Ends a session of a VM whose process is dead (rule 16); gives what {@link #hasEnded} says then. */
+    public static boolean end(RepositoryAccess access, VmId vm, SessionId dead) {
+        new PointCommit(access).end(vm, dead);
+        return hasEnded(access, vm, dead);
+    }
+
     /** The session's id, and the restore point's if it comes to that. */
     public SessionId id() {
         return id;

@@ -33,8 +33,9 @@ import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
 /**
- * Rules 7 and 11 to 15 of docs/format/protocol.md with one call of the store at a time: who deletes, who deletes as well, who
- * tidies up and who commits, in every order and with every death that there is time for.
+ * Rules 7 and 11 to 16 of docs/format/protocol.md with one call of the store at a time: who deletes, who deletes as well, who
+ * tidies up, who commits and who ends the session of a writer that it takes for dead, in every order and with every death
+ * that there is time for.
  */
 class DeletionInterleavingTest {
     private static final VmId VM = new VmId("web");
@@ -86,6 +87,23 @@ class DeletionInterleavingTest {
     }
 
     @Test
+    @DisplayName("rule 16: who takes a writer for dead, and whoever else works at its session or point, two at a time")
+    void ends() {
+        Consumer<RepositoryAccess> deleter = this::delete;
+        Consumer<RepositoryAccess> tidier = access -> new PointCommit(access).tidy(VM);
+        Consumer<RepositoryAccess> writer = this::commit;
+        Consumer<RepositoryAccess> ender = this::end;
+        for (Start start : List.of(Start.NO_WITNESS_BUT_SESSION, Start.UNCOMMITTED)) {
+            for (Consumer<RepositoryAccess> other : List.of(deleter, tidier, ender, writer)) {
+                if (other != writer || start == Start.UNCOMMITTED) {
+                    assertThat(pair(start, ender, other)).isPositive();
+                    assertThat(pair(start, other, ender)).isPositive();
+                }
+            }
+        }
+    }
+
+    @Test
     @DisplayName("all at a time, in random order, with and without deaths")
     void all() {
         Seeds.run(DeletionInterleavingTest.class, "all", 600, random -> {
@@ -96,6 +114,9 @@ class DeletionInterleavingTest {
             add(access -> new PointCommit(access).tidy(VM));
             if (start == Start.UNCOMMITTED) {
                 add(this::commit);
+            }
+            if (random.nextBoolean()) {
+                add(this::end);
             }
             Actor mortal = random.nextBoolean() ? actors.get(random.nextInt(actors.size())) : null;
             int lifetime = random.nextInt(14);
@@ -176,14 +197,23 @@ class DeletionInterleavingTest {
     /** As a session does at its end. */
     private void commit(RepositoryAccess access) {
         PointCommit commit = new PointCommit(access);
-        commit.put(manifest, bytes);
-        commit.putWitness(manifest, bytes);
+        if (commit.put(manifest, bytes) == PointCommit.Outcome.COMMITTED) {
+            commit.putWitness(manifest, bytes);
+        }
         access.store().delete(key.sessionObject());
+    }
+
+    private void end(RepositoryAccess access) {
+        assertThat(WriterSession.end(access, VM, point)).isTrue();
+    }
+
+    private boolean isListed() {
+        return lab.store().exists(key.point()) && lab.store().bytes(key.point()).length > 0;
     }
 
     private void check(String what) {
         actors.forEach(Actor::assertEnded);
-        boolean listed = lab.store().exists(key.point());
+        boolean listed = isListed();
         boolean deaths = actors.stream().anyMatch(actor -> actor.killed);
         if (actors.stream().anyMatch(actor -> actor.deletes && actor.failure == null)) {
             assertThat(listed)
@@ -202,7 +232,7 @@ class DeletionInterleavingTest {
         }
         // The next backup.
         new PointCommit(plain).tidy(VM);
-        assertThat(lab.store().exists(key.point())).isEqualTo(listed);
+        assertThat(isListed()).as(what).isEqualTo(listed);
         if (listed) {
             assertThat(lab.store().bytes(key.point())).isEqualTo(bytes);
             assertThat(lab.store().exists(key.witness())).as(what).isTrue();
