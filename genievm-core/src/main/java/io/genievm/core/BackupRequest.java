@@ -6,6 +6,7 @@ import io.genievm.api.GenieVmException;
 import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.QuiesceMode;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Which VM to back up, and how. Immutable.
@@ -20,7 +21,7 @@ public final class BackupRequest {
 
     private final VmId vm;
     private final Codec codec;
-    private final QuiesceMode quiesce;
+    private final @Nullable QuiesceMode quiesce;
     private final Set<DiskId> excludedDisks;
     private final boolean allowInconsistent;
     private final boolean full;
@@ -67,11 +68,13 @@ public final class BackupRequest {
     }
 
     /**
-     * How far to bring the guest to rest.
+     * How far to bring the guest to rest. Where that fails, the backup goes on with a warning, which tells how far it
+     * came.
      *
-     * @return {@link QuiesceMode#NONE} unless set
+     * @return the mode, or {@code null} unless set: {@link QuiesceMode#FILE_SYSTEM} with a hypervisor that has
+     *     {@link io.genievm.api.hypervisor.Capability#QUIESCE_FILE_SYSTEM}, {@link QuiesceMode#NONE} with any other
      */
-    public QuiesceMode quiesce() {
+    public @Nullable QuiesceMode quiesce() {
         return quiesce;
     }
 
@@ -130,7 +133,7 @@ public final class BackupRequest {
     public static final class Builder {
         private final VmId vm;
         private Codec codec = Codec.DEFAULT;
-        private QuiesceMode quiesce = QuiesceMode.NONE;
+        private @Nullable QuiesceMode quiesce;
         private Set<DiskId> excludedDisks = Set.of();
         private boolean allowInconsistent;
         private boolean full;

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.genievm.api.DiskId;
 import io.genievm.api.SessionId;
 import io.genievm.api.VmId;
-import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.hypervisor.SnapshotRequest;
 import io.genievm.api.store.BlobContent;
 import io.genievm.api.store.BlobStore;
@@ -15,10 +14,9 @@ import io.genievm.api.task.TaskHandle;
 import io.genievm.core.internal.format.ObjectKeys;
 import io.genievm.core.testing.DeadWriter;
 import io.genievm.core.testing.InterceptedStore;
+import io.genievm.core.testing.Interposed;
 import io.genievm.core.testing.Lab;
 import io.genievm.testkit.InMemoryHypervisor;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
@@ -189,20 +187,9 @@ class EndedSessionTest {
 
     /** Backs up with a driver that does something before its snapshot. */
     private TaskHandle<BackupReport> beginBackup(Consumer<SnapshotRequest> driver) {
-        HypervisorConnection connection = (HypervisorConnection) Proxy.newProxyInstance(
-                getClass().getClassLoader(),
-                new Class<?>[] {HypervisorConnection.class},
-                (proxy, method, arguments) -> {
-                    if (method.getName().equals("beginSnapshot")) {
-                        driver.accept((SnapshotRequest) arguments[1]);
-                    }
-                    try {
-                        return method.invoke(lab.connection(), arguments);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                });
         return lab.repository()
-                .backup(connection, BackupRequest.builder(WEB).codec(Codec.NONE).build());
+                .backup(
+                        Interposed.beforeSnapshots(lab.connection(), driver),
+                        BackupRequest.builder(WEB).codec(Codec.NONE).build());
     }
 }

@@ -6,8 +6,10 @@ import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
 import io.genievm.api.Warning;
 import io.genievm.api.hypervisor.Cancellation;
+import io.genievm.api.hypervisor.Capability;
 import io.genievm.api.hypervisor.DriverFact;
 import io.genievm.api.hypervisor.HypervisorConnection;
+import io.genievm.api.hypervisor.QuiesceMode;
 import io.genievm.api.hypervisor.SnapshotDisk;
 import io.genievm.api.hypervisor.SnapshotRequest;
 import io.genievm.api.hypervisor.VmDescription;
@@ -216,7 +218,7 @@ public final class BackupTask {
     private SnapshotRequest snapshotRequest(
             WriterSession session, Parent parent, List<TaskControl.Registration> registrations) {
         return SnapshotRequest.builder(access.id(), session.id())
-                .quiesce(request.quiesce())
+                .quiesce(quiesce())
                 .excludedDisks(request.excludedDisks())
                 .parentTokens(parent.tokens())
                 .endedSessions(other -> WriterSession.hasEnded(access, request.vm(), other))
@@ -235,6 +237,17 @@ public final class BackupTask {
                     }
                 })
                 .build();
+    }
+
+    /** How far the guest is brought to rest: without a wish as far as no application is asked. */
+    private QuiesceMode quiesce() {
+        QuiesceMode wish = request.quiesce();
+        if (wish != null) {
+            return wish;
+        }
+        return connection.capabilities().contains(Capability.QUIESCE_FILE_SYSTEM)
+                ? QuiesceMode.FILE_SYSTEM
+                : QuiesceMode.NONE;
     }
 
     /** Plans, audits and copies all disks. */
