@@ -4,6 +4,8 @@ import io.genievm.api.ErrorCategory;
 import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
+import java.io.IOException;
+import javax.net.ssl.SSLException;
 
 /** What the protocol's error numbers are in GenieVM. */
 public final class NbdErrors {
@@ -27,6 +29,31 @@ public final class NbdErrors {
     static GenieVmException broken(Resource resource, String what) {
         return new GenieVmException(
                 PROTOCOL_BROKEN, resource, "the NBD server at " + resource.name() + " broke the protocol: " + what);
+    }
+
+    /** The connection is gone. */
+    static GenieVmException lost(Resource resource, IOException cause) {
+        return new GenieVmException(
+                ErrorCode.TRANSIENT_IO_ERROR,
+                resource,
+                "the connection to the NBD server at " + resource.name() + " is lost: "
+                        + (cause.getMessage() == null ? cause.getClass().getSimpleName() : cause.getMessage()),
+                cause);
+    }
+
+    /** What a call fails with for any exception. */
+    static GenieVmException asFailure(Resource resource, Exception e) {
+        if (e instanceof GenieVmException typed) {
+            return typed;
+        }
+        if (e instanceof SSLException) {
+            return broken(resource, String.valueOf(e.getMessage()));
+        }
+        if (e instanceof IOException io) {
+            return lost(resource, io);
+        }
+        return new GenieVmException(
+                ErrorCode.INTERNAL_ERROR, resource, "a fault in the NBD client for " + resource.name() + ": " + e, e);
     }
 
     /** The code for an error number in a reply to a request. */

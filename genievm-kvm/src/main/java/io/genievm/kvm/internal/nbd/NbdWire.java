@@ -18,6 +18,9 @@ import org.jspecify.annotations.Nullable;
  * thread writes at a time.
  */
 final class NbdWire implements AutoCloseable {
+    /** Zeroes to send, or to copy from. */
+    static final ByteBuffer ZEROES = ByteBuffer.allocateDirect(256 << 10).asReadOnlyBuffer();
+
     /** Holds headers and what happens to come with them; small, because what is data has to be copied from it. */
     private static final int BUFFER = 8192;
 
