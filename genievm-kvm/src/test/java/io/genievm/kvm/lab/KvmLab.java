@@ -13,7 +13,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.extension.BeforeAllCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ExtensionContext.Namespace;
 import org.junit.jupiter.api.extension.ParameterContext;
@@ -36,8 +38,14 @@ public final class KvmLab implements AutoCloseable {
     private int guests;
 
     /** Gives the lab to tests. */
-    public static final class Extension implements ParameterResolver {
+    public static final class Extension implements BeforeAllCallback, ParameterResolver {
         private static final Namespace NAMESPACE = Namespace.create(KvmLab.class);
+
+        /** Opens it here and not only where it is a parameter: what is aborted for want of a parameter would fail. */
+        @Override
+        public void beforeAll(ExtensionContext context) {
+            lab(context);
+        }
 
         @Override
         public boolean supportsParameter(ParameterContext parameter, ExtensionContext context) {
@@ -46,10 +54,43 @@ public final class KvmLab implements AutoCloseable {
 
         @Override
         public Object resolveParameter(ParameterContext parameter, ExtensionContext context) {
+            return lab(context);
+        }
+
+        private static KvmLab lab(ExtensionContext context) {
             // The store of the root closes what it holds when all tests have ended.
             return context.getRoot()
                     .getStore(NAMESPACE)
-                    .computeIfAbsent(KvmLab.class, key -> KvmLab.open(), KvmLab.class);
+                    .computeIfAbsent(Opened.class, key -> Opened.now(), Opened.class)
+                    .get();
+        }
+    }
+
+    /** The lab, or why there is none; that is found out once. */
+    private record Opened(@Nullable KvmLab lab, @Nullable String failure) implements AutoCloseable {
+        static Opened now() {
+            try {
+                return new Opened(open(), null);
+            } catch (RuntimeException e) {
+                return new Opened(null, "no lab for the tests of the KVM driver: " + e.getMessage());
+            }
+        }
+
+        KvmLab get() {
+            if (lab == null) {
+                if ("true".equals(System.getenv("CI"))) {
+                    fail(failure);
+                }
+                Assumptions.abort(failure);
+            }
+            return lab;
+        }
+
+        @Override
+        public void close() throws IOException {
+            if (lab != null) {
+                lab.close();
+            }
         }
     }
 
@@ -62,11 +103,11 @@ public final class KvmLab implements AutoCloseable {
 
     private static KvmLab open() {
         Path scripts = scripts();
-        prepare(scripts.resolve("libvirtd-up"), pid());
         Path lab = Path.of(Optional.ofNullable(System.getenv("GENIEVM_LAB"))
                 .orElseGet(() -> "/var/tmp/genievm-lab-" + Programs.run("id", "-u")));
-        String boot = prepare(scripts.resolve("make-guest"), lab.toString());
+        prepare(scripts.resolve("libvirtd-up"), pid());
         try {
+            String boot = prepare(scripts.resolve("make-guest"), lab.toString());
             Path runs = Files.createDirectories(lab.resolve("runs"));
             clearLeftovers(runs);
             String run = UUID.randomUUID().toString().substring(0, 8);
@@ -74,8 +115,9 @@ public final class KvmLab implements AutoCloseable {
             Files.writeString(folder.resolve("pid"), pid());
             // The last line: others are what apt-get has to say.
             return new KvmLab(scripts, Path.of(boot.substring(boot.lastIndexOf('\n') + 1)), folder, PREFIX + run + "-");
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+        } catch (RuntimeException | IOException e) {
+            prepare(scripts.resolve("libvirtd-down"), pid());
+            throw new IllegalStateException(e.getMessage(), e);
         }
     }
 
@@ -93,10 +135,7 @@ public final class KvmLab implements AutoCloseable {
     private static String prepare(Path script, String argument) {
         Programs.Result result = Programs.attempt(Duration.ofMinutes(5), script.toString(), argument);
         if (result.status() != 0) {
-            if ("true".equals(System.getenv("CI"))) {
-                fail("no lab for the tests of the KVM driver: " + result.output());
-            }
-            Assumptions.abort("no lab for the tests of the KVM driver: " + result.output());
+            throw new IllegalStateException(result.output().strip());
         }
         return result.output().strip();
     }
@@ -222,6 +261,6 @@ public final class KvmLab implements AutoCloseable {
     @Override
     public void close() throws IOException {
         clear(prefix, folder);
-        Programs.run(scripts.resolve("libvirtd-down").toString(), pid());
+        prepare(scripts.resolve("libvirtd-down"), pid());
     }
 }
