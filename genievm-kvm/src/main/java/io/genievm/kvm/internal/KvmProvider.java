@@ -1,34 +1,31 @@
 package io.genievm.kvm.internal;
 
-import io.genievm.api.ErrorCode;
-import io.genievm.api.GenieVmException;
-import io.genievm.api.Resource;
 import io.genievm.api.hypervisor.HypervisorConfig;
 import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.hypervisor.HypervisorProvider;
 import java.util.Set;
 
 /**
- * Holds the name and the schemes of the driver for KVM and QEMU, and refuses to connect: this version does not have the
- * driver yet. So a user is told by name what is missing, and no other provider can take the name in between.
+ * The driver for KVM and QEMU through the libvirt daemon of this machine: {@code qemu:///system}. A VM's id is the domain's
+ * name, a disk's the target device. Its options are {@code scratch}, the absolute path of the folder for what a guest
+ * overwrites while it is backed up ({@code /var/tmp} unless given), and {@code freeze-timeout}, the longest time in
+ * seconds that a guest may be frozen (10 unless given).
  */
 public final class KvmProvider implements HypervisorProvider {
+    static final String NAME = "kvm";
+
     @Override
     public String name() {
-        return "kvm";
+        return NAME;
     }
 
     @Override
     public Set<String> schemes() {
-        return Set.of("kvm", "qemu");
+        return Set.of("kvm", "qemu", "qemu+unix", "qemu+ssh", "qemu+tcp", "qemu+tls", "qemu+libssh", "qemu+libssh2");
     }
 
     @Override
     public HypervisorConnection open(HypervisorConfig config) {
-        throw new GenieVmException(
-                ErrorCode.UNSUPPORTED,
-                Resource.named(config.address()),
-                "the driver 'kvm' (KVM and QEMU) is not available in this version of GenieVM; the driver 'images' is:"
-                        + " images:<folder of disk images>");
+        return new KvmConnection(KvmOptions.of(config));
     }
 }

@@ -79,6 +79,17 @@ public final class LibvirtDomain {
     }
 
     /**
+     * The size of a disk as the guest sees it, whether the domain runs or not.
+     *
+     * @param target the disk
+     * @return bytes
+     * @throws io.genievm.api.GenieVmException with {@code NOT_FOUND} when there is no such disk, or an I/O code
+     */
+    public long capacity(String target) {
+        throw new UnsupportedOperationException();
+    }
+
+    /**
      * Begins a backup job, and makes a checkpoint in the same moment.
      *
      * @param backup the {@code domainbackup} document

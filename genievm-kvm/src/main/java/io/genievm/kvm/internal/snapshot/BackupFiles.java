@@ -1,0 +1,88 @@
+package io.genievm.kvm.internal.snapshot;
+
+import io.genievm.api.DiskId;
+import io.genievm.api.RepositoryId;
+import io.genievm.kvm.internal.KvmOptions;
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The files of one backup of one domain: Unix sockets, and what takes the blocks that the guest overwrites. Their names
+ * begin with the marker, and tell the domain, so that what a dead session left can be told from what another backup to the
+ * same repository uses.
+ */
+final class BackupFiles {
+    private static final Logger LOG = LoggerFactory.getLogger(BackupFiles.class);
+    private static final int TAG_DIGITS = 8;
+
+    private final Path scratchFolder;
+    private final String beginning;
+
+    BackupFiles(KvmOptions options, Marker marker, String domainUuid) {
+        this.scratchFolder = options.scratch();
+        this.beginning = marker.name() + tag(domainUuid);
+    }
+
+    /** The socket on which QEMU exports the disks of a running domain. */
+    Path socket() {
+        return KvmOptions.SOCKETS.resolve(beginning + ".sock");
+    }
+
+    /** The socket on which a process of its own exports a disk. */
+    Path socket(DiskId disk) {
+        return KvmOptions.SOCKETS.resolve(beginning + "-" + disk + ".sock");
+    }
+
+    /** The file that takes what the guest overwrites. */
+    Path scratch(DiskId disk) {
+        return scratchFolder.resolve(beginning + "-" + disk + ".scratch");
+    }
+
+    /** The files that backups of a domain to a repository have left. Only for who holds the claim to the domain. */
+    static List<Path> left(KvmOptions options, RepositoryId repository, String domainUuid) {
+        List<Path> left = new ArrayList<>();
+        for (Path folder : Set.of(options.scratch(), KvmOptions.SOCKETS)) {
+            try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "genievm-" + repository + "-*")) {
+                for (Path file : files) {
+                    if (isOf(file, repository, domainUuid)) {
+                        left.add(file);
+                    }
+                }
+            } catch (IOException e) {
+                LOG.info("can not look for files of dead backups in {}: {}", folder, e.toString());
+            }
+        }
+        return left;
+    }
+
+    /** Whether a file is of a backup of a domain to a repository. */
+    static boolean isOf(Path file, RepositoryId repository, String domainUuid) {
+        String name = String.valueOf(file.getFileName());
+        Marker marker = Marker.atStartOf(name);
+        return marker != null
+                && marker.repository().equals(repository)
+                && name.startsWith(marker.name() + tag(domainUuid));
+    }
+
+    /** Removes files that are there. */
+    static void remove(List<Path> files) {
+        for (Path file : files) {
+            try {
+                Files.deleteIfExists(file);
+            } catch (IOException e) {
+                LOG.warn("can not remove {}: {}", file, e.toString());
+            }
+        }
+    }
+
+    private static String tag(String domainUuid) {
+        return "-" + domainUuid.substring(0, TAG_DIGITS);
+    }
+}

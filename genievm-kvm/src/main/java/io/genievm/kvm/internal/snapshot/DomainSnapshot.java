@@ -1,0 +1,153 @@
+package io.genievm.kvm.internal.snapshot;
+
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
+import io.genievm.api.hypervisor.DriverFact;
+import io.genievm.api.hypervisor.QuiesceMode;
+import io.genievm.api.hypervisor.SnapshotDisk;
+import io.genievm.api.hypervisor.VmDescription;
+import io.genievm.api.hypervisor.VmSnapshot;
+import io.genievm.kvm.internal.guard.Claim;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/** What snapshots of running domains and of those that are shut off have in common. Safe for use by several threads. */
+abstract class DomainSnapshot implements VmSnapshot, ExportedDisk.Snapshot {
+    final Subject subject;
+
+    private final Claim claim;
+    private List<ExportedDisk> disks = List.of();
+    private QuiesceMode quiesced = QuiesceMode.NONE;
+    private Consumer<VmSnapshot> onClose = snapshot -> {};
+    private boolean readingEnded;
+    private boolean closed;
+
+    /** Why nothing can be read any more, when that is not that somebody closed it. */
+    private volatile @Nullable GenieVmException lost;
+
+    DomainSnapshot(Subject subject, Claim claim) {
+        this.subject = subject;
+        this.claim = claim;
+    }
+
+    /** Takes what was begun. */
+    final void begun(List<ExportedDisk> exported, QuiesceMode mode) {
+        disks = List.copyOf(exported);
+        quiesced = mode;
+    }
+
+    /** Registers what is to be told of the end. */
+    public final void onClose(Consumer<VmSnapshot> listener) {
+        onClose = listener;
+    }
+
+    @Override
+    public final VmDescription description() {
+        return subject.description();
+    }
+
+    @Override
+    public final List<SnapshotDisk> disks() {
+        return List.copyOf(disks);
+    }
+
+    @Override
+    public final QuiesceMode quiesced() {
+        return quiesced;
+    }
+
+    @Override
+    public final List<DriverFact> facts() {
+        return subject.facts().toList();
+    }
+
+    @Override
+    public final void committed() {
+        endReading();
+        new Checkpoints(subject)
+                .deleteEnded(
+                        Set.of(subject.marker().name()),
+                        (session, life) -> subject.request().hasEnded(session));
+    }
+
+    @Override
+    public final void abandoned() {
+        endReading();
+        new Checkpoints(subject).delete(subject.marker().name());
+    }
+
+    @Override
+    public final void close() {
+        synchronized (this) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+        }
+        try {
+            endReading();
+        } finally {
+            release();
+            claim.close();
+            onClose.accept(this);
+        }
+    }
+
+    /** Takes everything back that a beginning which failed has made, but for the claim. */
+    final void takeBack(Throwable reason) {
+        for (Runnable step : List.<Runnable>of(this::abandoned, this::release)) {
+            try {
+                step.run();
+            } catch (RuntimeException e) {
+                reason.addSuppressed(e);
+            }
+        }
+    }
+
+    /** Ends what serves the disks, once. */
+    private void endReading() {
+        synchronized (this) {
+            if (readingEnded) {
+                return;
+            }
+            readingEnded = true;
+        }
+        disks.forEach(ExportedDisk::close);
+        stopServing();
+    }
+
+    /** Ends what serves the disks: called once, when nobody reads any more. */
+    abstract void stopServing();
+
+    /** Releases what lives as long as the snapshot: called once, last. */
+    abstract void release();
+
+    /** Says from now on why nothing can be read any more, and breaks off what reads. */
+    final void giveUp(GenieVmException why) {
+        if (lost == null) {
+            lost = why;
+        }
+        disks.forEach(ExportedDisk::close);
+    }
+
+    @Override
+    public final GenieVmException explain(GenieVmException failure) {
+        GenieVmException why = lost;
+        if (why != null) {
+            return new GenieVmException(why.code(), why.resource(), String.valueOf(why.getMessage()), failure);
+        }
+        if (failure.code().equals(ErrorCode.CLOSED) || isServing()) {
+            return failure;
+        }
+        return new GenieVmException(
+                ErrorCode.SNAPSHOT_LOST,
+                failure.resource(),
+                "the snapshot of '" + subject.vm() + "' is gone: " + failure.getMessage(),
+                failure);
+    }
+
+    /** Whether what serves the disks is still there, as far as can be told. */
+    abstract boolean isServing();
+}

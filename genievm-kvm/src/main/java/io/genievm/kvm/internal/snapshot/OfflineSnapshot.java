@@ -1,0 +1,278 @@
+package io.genievm.kvm.internal.snapshot;
+
+import io.genievm.api.DiskId;
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
+import io.genievm.api.Resource;
+import io.genievm.api.hypervisor.ChangeToken;
+import io.genievm.api.hypervisor.DriverFact;
+import io.genievm.api.hypervisor.QuiesceMode;
+import io.genievm.kvm.internal.guard.Claim;
+import io.genievm.kvm.internal.libvirt.BackupXml;
+import io.genievm.kvm.internal.libvirt.DomainXml;
+import io.genievm.kvm.internal.libvirt.LibvirtDomain;
+import io.genievm.kvm.internal.qemu.QemuImg;
+import io.genievm.kvm.internal.qemu.QemuNbd;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A snapshot of a domain that is shut off: its images, exported by qemu-nbd, with bitmaps that begin to record at the next
+ * start. Nothing keeps anybody from starting the domain meanwhile; that it was started is found out, and what was read is
+ * then of no single moment.
+ */
+final class OfflineSnapshot extends DomainSnapshot {
+    private static final Logger LOG = LoggerFactory.getLogger(OfflineSnapshot.class);
+    /** One for what is allocated and changed, and those of readers, which may overlap while one takes over from another. */
+    private static final int CONNECTIONS = 8;
+
+    private static final long LOOK_MILLIS = 500;
+
+    private final BackupFiles files;
+    private final Map<DiskId, List<QemuImg.Image>> chains = new LinkedHashMap<>();
+    private final Map<Path, String> stamps = new HashMap<>();
+    private final List<QemuNbd> servers = new ArrayList<>();
+    private final Thread watch;
+    private volatile boolean started;
+    private volatile boolean stopped;
+
+    private OfflineSnapshot(Subject subject, Claim claim) {
+        super(subject, claim);
+        this.files = subject.files();
+        this.watch = new Thread(this::watch, "genievm-kvm-watch-" + subject.vm());
+        watch.setDaemon(true);
+    }
+
+    /**
+     * Begins a snapshot. When this throws, nothing of it is left, and the claim is the caller's.
+     *
+     * @throws GenieVmException with {@code BUSY} also when the domain was started meanwhile
+     */
+    static OfflineSnapshot begin(Subject subject, Claim claim) {
+        OfflineSnapshot snapshot = new OfflineSnapshot(subject, claim);
+        try {
+            snapshot.begin();
+            return snapshot;
+        } catch (RuntimeException | Error e) {
+            snapshot.takeBack(e);
+            throw e;
+        }
+    }
+
+    private void begin() {
+        for (SelectedDisk disk : subject.disks()) {
+            String source = disk.xml().source();
+            if (source == null) {
+                subject.facts()
+                        .add(
+                                DriverFact.DISK_SKIPPED,
+                                disk.id(),
+                                "disk '" + disk.id() + "' of type '"
+                                        + disk.xml().type()
+                                        + "' is left out: it can only be read while the domain runs");
+            } else {
+                chains.put(disk.id(), QemuImg.chain(Path.of(source), disk.xml().format()));
+            }
+        }
+        subject.checkWanted();
+        Set<DiskId> tracked = addBitmaps();
+        chains.values().forEach(chain -> chain.forEach(image -> stamps.put(image.file(), stamp(image.file()))));
+        List<ExportedDisk> disks = new ArrayList<>();
+        try {
+            for (SelectedDisk disk : subject.disks()) {
+                if (chains.containsKey(disk.id())) {
+                    disks.add(export(disk, tracked));
+                }
+            }
+            if (subject.domain().state().isActive()) {
+                throw new StartedMeanwhileException(subject.vm());
+            }
+        } catch (RuntimeException | Error e) {
+            disks.forEach(ExportedDisk::close);
+            throw e;
+        }
+        begun(disks, atRest());
+        watch.start();
+        subject.checkWanted();
+    }
+
+    /** The guest is at rest; not when its memory waits to go on, with what it has not written yet. */
+    private QuiesceMode atRest() {
+        if (subject.request().quiesce() != QuiesceMode.NONE && subject.domain().state() == LibvirtDomain.State.SAVED) {
+            subject.facts()
+                    .add(
+                            DriverFact.QUIESCE_REFUSED,
+                            null,
+                            "the guest was not brought to rest as asked: its memory is saved, so that it goes on where it"
+                                    + " was; what it had not written yet is not in its disks");
+            return QuiesceMode.NONE;
+        }
+        return subject.request().quiesce();
+    }
+
+    /** Adds a bitmap to each image that can have one, and tells libvirt; gives the disks that are tracked from now on. */
+    private Set<DiskId> addBitmaps() {
+        List<SelectedDisk> tracked = subject.disks().stream()
+                .filter(disk -> disk.mayBeTracked() && chains.containsKey(disk.id()))
+                .filter(disk -> chains.get(disk.id()).get(0).keepsBitmaps())
+                .toList();
+        if (tracked.isEmpty()) {
+            return Set.of();
+        }
+        String name = subject.marker().name();
+        for (SelectedDisk disk : tracked) {
+            addBitmap(chains.get(disk.id()).get(0).file(), name);
+        }
+        Set<String> targets = tracked.stream().map(disk -> disk.id().value()).collect(Collectors.toSet());
+        List<String> left = DomainXml.parse(subject.domain().xml(true)).disks().stream()
+                .map(DomainXml.Disk::target)
+                .filter(target -> !targets.contains(target))
+                .toList();
+        try {
+            subject.domain()
+                    .redefineCheckpoint(BackupXml.checkpoint(
+                            name,
+                            Checkpoints.description(),
+                            TimeUnit.MILLISECONDS.toSeconds(System.currentTimeMillis()),
+                            List.copyOf(targets),
+                            left));
+        } catch (GenieVmException e) {
+            // Without libvirt's knowledge the bitmaps are of no use once the domain runs.
+            LOG.warn("domain {} is not tracked, as libvirt refuses the checkpoint: {}", subject.vm(), e.getMessage());
+            new Checkpoints(subject).delete(name);
+            return Set.of();
+        }
+        return tracked.stream().map(SelectedDisk::id).collect(Collectors.toSet());
+    }
+
+    private void addBitmap(Path image, String name) {
+        try {
+            QemuImg.addBitmap(image, name);
+        } catch (GenieVmException e) {
+            // QEMU has the image open before libvirt says so.
+            if (e.code().equals(ErrorCode.BUSY) && subject.domain().state().isActive()) {
+                throw new StartedMeanwhileException(subject.vm());
+            }
+            throw e;
+        }
+    }
+
+    private ExportedDisk export(SelectedDisk disk, Set<DiskId> tracked) {
+        List<QemuImg.Image> chain = chains.get(disk.id());
+        ChangeToken token = subject.request().parentTokens().get(disk.id());
+        String bitmap = token == null ? null : usableBitmap(disk.id(), token, chain);
+        QemuNbd server = QemuNbd.serve(new QemuNbd.Export(
+                chain.get(0).file(), disk.xml().format(), false, CONNECTIONS, bitmap, files.socket(disk.id())));
+        servers.add(server);
+        return new ExportedDisk(
+                subject.vm(),
+                disk.id(),
+                server.address(),
+                new ExportedDisk.Tracking(
+                        tracked.contains(disk.id()) ? subject.marker().token(disk.id()) : null,
+                        bitmap == null ? null : token,
+                        bitmap == null ? "" : bitmap),
+                subject.facts(),
+                this);
+    }
+
+    /** The bitmap that has what was written since a token, or {@code null} when none can be relied on. */
+    private @Nullable String usableBitmap(DiskId disk, ChangeToken token, List<QemuImg.Image> chain) {
+        Marker parent = Marker.in(token, disk);
+        if (parent == null || !parent.repository().equals(subject.marker().repository())) {
+            subject.facts().trackingLost(disk, "its token was not made for this repository by this driver");
+            return null;
+        }
+        String name = parent.name();
+        for (QemuImg.Image image : chain.subList(1, chain.size())) {
+            if (image.bitmaps().stream().anyMatch(bitmap -> bitmap.name().equals(name))) {
+                // An image was put on top since. What was written before that is recorded below.
+                subject.facts()
+                        .trackingLost(disk, "its bitmap is spread over several images, the last " + image.file());
+                return null;
+            }
+        }
+        for (QemuImg.Bitmap bitmap : chain.get(0).bitmaps()) {
+            if (bitmap.name().equals(name)) {
+                if (bitmap.isUsable()) {
+                    return name;
+                }
+                subject.facts().trackingLost(disk, "its bitmap was not closed properly, as when QEMU or the host dies");
+                return null;
+            }
+        }
+        subject.facts()
+                .trackingLost(
+                        disk,
+                        "its bitmap " + name + " is not in " + chain.get(0).file());
+        return null;
+    }
+
+    /** What changes with every write to a file; nothing of the kind is there for a device. */
+    private static String stamp(Path image) {
+        try {
+            Map<String, Object> attributes =
+                    Files.readAttributes(image, "unix:ino,size,lastModifiedTime,ctime,isOther");
+            return Boolean.TRUE.equals(attributes.get("isOther")) ? "" : attributes.toString();
+        } catch (IOException e) {
+            return "unreadable";
+        }
+    }
+
+    private void watch() {
+        while (!stopped && !started) {
+            try {
+                Thread.sleep(LOOK_MILLIS);
+                started = subject.domain().state().isActive();
+            } catch (InterruptedException e) {
+                return;
+            } catch (GenieVmException e) {
+                LOG.info("domain {} can not be watched: {}", subject.vm(), e.getMessage());
+            }
+        }
+    }
+
+    @Override
+    public void confirmUnchanged(DiskId disk) {
+        if (started || subject.domain().state().isActive()) {
+            throw changed(disk, "domain '" + subject.vm() + "' was started while its disks were read");
+        }
+        for (QemuImg.Image image : chains.get(disk)) {
+            if (!stamp(image.file()).equals(stamps.get(image.file()))) {
+                throw changed(disk, image.file() + " was written while it was read");
+            }
+        }
+    }
+
+    private GenieVmException changed(DiskId disk, String message) {
+        return new GenieVmException(ErrorCode.SOURCE_CHANGED, Resource.of(subject.vm(), disk), message);
+    }
+
+    @Override
+    void stopServing() {
+        servers.forEach(QemuNbd::close);
+    }
+
+    @Override
+    void release() {
+        stopped = true;
+        watch.interrupt();
+    }
+
+    @Override
+    boolean isServing() {
+        return servers.stream().allMatch(server -> server.process().isAlive());
+    }
+}

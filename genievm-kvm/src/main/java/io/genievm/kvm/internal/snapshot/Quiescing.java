@@ -1,0 +1,111 @@
+package io.genievm.kvm.internal.snapshot;
+
+import io.genievm.api.GenieVmException;
+import io.genievm.api.hypervisor.DriverFact;
+import io.genievm.api.hypervisor.QuiesceMode;
+import io.genievm.kvm.internal.guard.Guardian;
+import io.genievm.kvm.internal.libvirt.LibvirtDomain;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Freezes the file systems of a guest for the moment of a snapshot, under the eyes of a guardian that thaws them should
+ * this process not do so. For one thread.
+ */
+final class Quiescing {
+    private static final Logger LOG = LoggerFactory.getLogger(Quiescing.class);
+    private static final int THAW_ATTEMPTS = 3;
+
+    private final Subject subject;
+    private final LibvirtDomain domain;
+    private final @Nullable Guardian guardian;
+    private boolean frozen;
+
+    Quiescing(Subject subject, @Nullable Guardian guardian) {
+        this.subject = subject;
+        this.domain = subject.domain();
+        this.guardian = guardian;
+    }
+
+    /** Freezes as far as it is asked for and possible. What is not is told as a fact. */
+    void freeze(boolean hasAgentChannel) {
+        if (subject.request().quiesce() == QuiesceMode.NONE) {
+            return;
+        }
+        String why = whyNot(hasAgentChannel);
+        if (why != null || guardian == null) {
+            refused(why == null ? "no guardian stands by, and without one a guest could stay frozen" : why);
+            return;
+        }
+        guardian.freezing();
+        try {
+            domain.freeze();
+            frozen = true;
+        } catch (GenieVmException e) {
+            // It may have frozen some of them, or be about to.
+            thawNow();
+            guardian.thawed();
+            refused(String.valueOf(e.getMessage()));
+        }
+    }
+
+    private @Nullable String whyNot(boolean hasAgentChannel) {
+        LibvirtDomain.State state = domain.state();
+        if (state != LibvirtDomain.State.RUNNING) {
+            return "the domain is paused";
+        }
+        if (!hasAgentChannel) {
+            return "the domain has no channel for a guest agent";
+        }
+        Optional<Boolean> isFrozen = domain.isFrozen();
+        if (isFrozen.isEmpty()) {
+            return "the guest agent does not answer";
+        }
+        return isFrozen.get() ? "somebody else has frozen the guest" : null;
+    }
+
+    /**
+     * Thaws if {@link #freeze} froze.
+     *
+     * @return how far the guest was at rest all the time from {@link #freeze} until now
+     */
+    QuiesceMode thaw() {
+        if (!frozen || guardian == null) {
+            return QuiesceMode.NONE;
+        }
+        frozen = false;
+        if (!thawNow()) {
+            // The guardian was not told, so it thaws when the time limit is over.
+            return QuiesceMode.FILE_SYSTEM;
+        }
+        if (!guardian.thawed()) {
+            refused("it took longer than " + subject.options().freezeLimit().toSeconds()
+                    + " s, after which the guest was thawed");
+            return QuiesceMode.NONE;
+        }
+        if (subject.request().quiesce() == QuiesceMode.APPLICATION) {
+            refused("file systems were frozen; whether applications took part is up to the agent's hooks in the guest");
+        }
+        return QuiesceMode.FILE_SYSTEM;
+    }
+
+    private boolean thawNow() {
+        for (int attempt = 1; ; attempt++) {
+            try {
+                domain.thaw();
+                return true;
+            } catch (GenieVmException e) {
+                if (attempt == THAW_ATTEMPTS) {
+                    LOG.error("the guest of domain {} can not be thawed: {}", subject.vm(), e.getMessage());
+                    return false;
+                }
+            }
+        }
+    }
+
+    private void refused(String why) {
+        subject.facts().add(DriverFact.QUIESCE_REFUSED, null, "the guest was not brought to rest as asked: " + why);
+    }
+}

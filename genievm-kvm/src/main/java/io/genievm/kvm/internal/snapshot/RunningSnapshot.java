@@ -1,0 +1,292 @@
+package io.genievm.kvm.internal.snapshot;
+
+import io.genievm.api.DiskId;
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
+import io.genievm.api.hypervisor.ChangeToken;
+import io.genievm.api.hypervisor.QuiesceMode;
+import io.genievm.kvm.internal.guard.Claim;
+import io.genievm.kvm.internal.guard.Guardian;
+import io.genievm.kvm.internal.libvirt.BackupRefusedException;
+import io.genievm.kvm.internal.libvirt.BackupXml;
+import io.genievm.kvm.internal.libvirt.DomainXml;
+import io.genievm.kvm.internal.libvirt.LibvirtDomain;
+import io.genievm.kvm.internal.nbd.NbdAddress;
+import io.genievm.kvm.internal.qemu.QemuImg;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A snapshot of a running domain: a backup job of QEMU's in pull mode, with a checkpoint made in the same moment. QEMU
+ * exports the disks as they were at that moment; what the guest overwrites goes to scratch files first.
+ */
+final class RunningSnapshot extends DomainSnapshot {
+    private static final Logger LOG = LoggerFactory.getLogger(RunningSnapshot.class);
+    private static final String BITMAP = "genievm-changes";
+
+    private final BackupFiles files;
+    private final @Nullable Guardian guardian;
+    private final Map<DiskId, LibvirtDomain.Checkpoint> since = new HashMap<>();
+    private final Set<DiskId> tracked = new LinkedHashSet<>();
+    private @Nullable ScratchWatch watch;
+    private boolean jobBegun;
+
+    private RunningSnapshot(Subject subject, Claim claim, @Nullable Guardian guardian) {
+        super(subject, claim);
+        this.files = subject.files();
+        this.guardian = guardian;
+    }
+
+    /**
+     * Begins a snapshot. When this throws, nothing of it is left, and the claim is the caller's.
+     *
+     * @param xml the domain as it runs
+     */
+    static RunningSnapshot begin(Subject subject, Claim claim, DomainXml xml) {
+        Guardian guardian = startGuardian(subject);
+        RunningSnapshot snapshot = new RunningSnapshot(subject, claim, guardian);
+        try {
+            snapshot.begin(xml);
+            return snapshot;
+        } catch (RuntimeException | Error e) {
+            snapshot.takeBack(e);
+            throw e;
+        }
+    }
+
+    private static @Nullable Guardian startGuardian(Subject subject) {
+        try {
+            Guardian guardian = Guardian.start(
+                    subject.options().uri(),
+                    subject.domain().uuid(),
+                    subject.options().freezeLimit());
+            guardian.awaitReady();
+            return guardian;
+        } catch (GenieVmException e) {
+            LOG.warn(
+                    "no guardian stands by the backup of domain {}, so it is not frozen: {}",
+                    subject.vm(),
+                    e.getMessage());
+            return null;
+        }
+    }
+
+    private void begin(DomainXml xml) {
+        prepare();
+        List<ExportedDisk> disks = new ArrayList<>();
+        QuiesceMode mode = QuiesceMode.NONE;
+        if (!subject.disks().isEmpty()) {
+            watch = new ScratchWatch(subject, this::giveUpForSpace);
+            subject.checkWanted();
+            mode = beginJob(xml.hasAgentChannel());
+            watch.start();
+            try {
+                for (SelectedDisk disk : subject.disks()) {
+                    disks.add(export(disk));
+                }
+            } catch (RuntimeException | Error e) {
+                disks.forEach(ExportedDisk::close);
+                throw e;
+            }
+        }
+        begun(disks, mode);
+        subject.checkWanted();
+    }
+
+    /** Finds out what can be incremental and what can be tracked. */
+    private void prepare() {
+        Map<String, LibvirtDomain.Checkpoint> known = subject.domain().checkpoints().stream()
+                .collect(Collectors.toMap(LibvirtDomain.Checkpoint::name, Function.identity(), (a, b) -> a));
+        for (SelectedDisk disk : subject.disks()) {
+            if (mayBeTracked(disk)) {
+                tracked.add(disk.id());
+            }
+            ChangeToken token = subject.request().parentTokens().get(disk.id());
+            if (token == null) {
+                continue;
+            }
+            Marker parent = Marker.in(token, disk.id());
+            LibvirtDomain.Checkpoint checkpoint = parent == null ? null : known.get(parent.name());
+            if (parent == null || !parent.repository().equals(subject.marker().repository())) {
+                subject.facts().trackingLost(disk.id(), "its token was not made for this repository by this driver");
+            } else if (checkpoint == null
+                    || !checkpoint.bitmaps().containsKey(disk.id().value())) {
+                subject.facts().trackingLost(disk.id(), "libvirt does not know its checkpoint " + parent.name());
+            } else {
+                since.put(disk.id(), checkpoint);
+            }
+        }
+    }
+
+    private static boolean mayBeTracked(SelectedDisk disk) {
+        String source = disk.xml().source();
+        if (!disk.mayBeTracked() || source == null) {
+            return disk.mayBeTracked();
+        }
+        try {
+            return QemuImg.chain(Path.of(source), disk.xml().format()).get(0).keepsBitmaps();
+        } catch (GenieVmException e) {
+            // An image that only QEMU may open. It refuses the checkpoint itself if it must.
+            LOG.info("what {} can keep is not known: {}", source, e.getMessage());
+            return true;
+        }
+    }
+
+    private QuiesceMode beginJob(boolean hasAgentChannel) {
+        if (guardian != null) {
+            subject.disks().forEach(disk -> guardian.file(files.scratch(disk.id())));
+            guardian.file(files.socket());
+            guardian.job(files.socket());
+        }
+        Quiescing quiescing = new Quiescing(subject, guardian);
+        QuiesceMode mode;
+        quiescing.freeze(hasAgentChannel);
+        try {
+            while (!tryToBeginJob()) {
+                subject.checkWanted();
+            }
+        } finally {
+            mode = quiescing.thaw();
+        }
+        return mode;
+    }
+
+    /** Begins the job, or finds out what has to be left out and gives false. */
+    private boolean tryToBeginJob() {
+        List<BackupXml.BackupDisk> disks = new ArrayList<>();
+        for (SelectedDisk disk : subject.disks()) {
+            LibvirtDomain.Checkpoint checkpoint = since.get(disk.id());
+            disks.add(new BackupXml.BackupDisk(
+                    disk.id().value(),
+                    files.scratch(disk.id()),
+                    checkpoint == null ? null : checkpoint.name(),
+                    BITMAP));
+        }
+        Set<String> selected =
+                subject.disks().stream().map(disk -> disk.id().value()).collect(Collectors.toSet());
+        List<String> left = DomainXml.parse(subject.domain().xml(false)).disks().stream()
+                .map(DomainXml.Disk::target)
+                .filter(target -> !selected.contains(target))
+                .toList();
+        try {
+            subject.domain().beginBackup(BackupXml.backup(files.socket(), disks, left), checkpointXml(left));
+            jobBegun = true;
+            return true;
+        } catch (BackupRefusedException e) {
+            leaveOut(e);
+            return false;
+        }
+    }
+
+    private @Nullable String checkpointXml(List<String> left) {
+        if (tracked.isEmpty()) {
+            return null;
+        }
+        List<String> untracked = new ArrayList<>(left);
+        subject.disks().stream()
+                .map(SelectedDisk::id)
+                .filter(disk -> !tracked.contains(disk))
+                .forEach(disk -> untracked.add(disk.value()));
+        return BackupXml.checkpoint(
+                subject.marker().name(),
+                Checkpoints.description(),
+                null,
+                tracked.stream().map(DiskId::value).toList(),
+                untracked);
+    }
+
+    /** Leaves out what libvirt does not want: one disk where it names one, else all. */
+    private void leaveOut(BackupRefusedException e) {
+        DiskId disk = e.disk() == null ? null : new DiskId(e.disk());
+        boolean isSince = e.problem() == LibvirtDomain.BackupProblem.CHECKPOINT_UNUSABLE;
+        Set<DiskId> candidates = isSince ? since.keySet() : tracked;
+        if (candidates.isEmpty()) {
+            throw e;
+        }
+        Set<DiskId> leftOut = disk != null && candidates.contains(disk) ? Set.of(disk) : Set.copyOf(candidates);
+        LOG.info("domain {}: without {} for {}: {}", subject.vm(), e.problem(), leftOut, e.getMessage());
+        candidates.removeAll(leftOut);
+        if (isSince) {
+            leftOut.forEach(each -> subject.facts().trackingLost(each, String.valueOf(e.getMessage())));
+        }
+    }
+
+    private ExportedDisk export(SelectedDisk disk) {
+        ChangeToken token = tracked.contains(disk.id()) ? subject.marker().token(disk.id()) : null;
+        ChangeToken parent =
+                since.containsKey(disk.id()) ? subject.request().parentTokens().get(disk.id()) : null;
+        return new ExportedDisk(
+                subject.vm(),
+                disk.id(),
+                NbdAddress.unix(files.socket(), disk.id().value()),
+                new ExportedDisk.Tracking(token, parent, BITMAP),
+                subject.facts(),
+                this);
+    }
+
+    private void giveUpForSpace(GenieVmException why) {
+        LOG.warn("{}", why.getMessage());
+        // The guest first: everything else can wait.
+        try {
+            abortJob();
+        } finally {
+            giveUp(why);
+        }
+        if (subject.domain().state() == LibvirtDomain.State.PAUSED_BY_IO_ERROR) {
+            subject.domain().resume();
+        }
+    }
+
+    @Override
+    void stopServing() {
+        if (watch != null) {
+            watch.close();
+        }
+        abortJob();
+        BackupFiles.remove(List.of(files.socket()));
+        BackupFiles.remove(
+                subject.disks().stream().map(disk -> files.scratch(disk.id())).toList());
+    }
+
+    /** Ends the job if it is this snapshot's, not one that was begun by somebody since. */
+    private void abortJob() {
+        if (jobBegun && isServing()) {
+            subject.domain().abortJob();
+        }
+    }
+
+    @Override
+    boolean isServing() {
+        try {
+            return subject.domain()
+                    .backupXml()
+                    .map(BackupXml::socketOf)
+                    .filter(files.socket()::equals)
+                    .isPresent();
+        } catch (GenieVmException e) {
+            return !e.code().equals(ErrorCode.NOT_FOUND);
+        }
+    }
+
+    @Override
+    void release() {
+        if (guardian != null) {
+            guardian.close();
+        }
+    }
+
+    @Override
+    public void confirmUnchanged(DiskId disk) {
+        // QEMU keeps the moment; whoever ended the job made the reading fail.
+    }
+}
