@@ -6,7 +6,8 @@ import java.util.List;
 
 /**
  * A restore met data that can not be restored. What could be restored was, and lies in files that say so by their name;
- * nothing wrong was written: damaged ranges read as zeroes there.
+ * nothing wrong was written: damaged ranges read as zeroes there. In disks that were restored over, damaged ranges hold
+ * what they held before.
  *
  * @since 0.1
  */

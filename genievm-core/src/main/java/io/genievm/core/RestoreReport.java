@@ -14,8 +14,9 @@ import org.jspecify.annotations.Nullable;
  * @param point the point that was restored
  * @param disks the disks that were restored, with how far they are proven; a suspect one is a warning as well
  * @param files the files that were written, in the order of the disks; empty when the target was a VM
- * @param vm the new VM, or {@code null} when the target was a folder
- * @param writtenBytes bytes written; holes and zeroes are not
+ * @param vm the new VM, or the one that was restored over; {@code null} when the target was a folder
+ * @param writtenBytes bytes written; holes and zeroes are not, nor what was there already
+ * @param comparedBytes bytes of a VM that was restored over that were read to find what differs; 0 for other targets
  * @param warnings what a person should know
  * @param elapsed how long it took
  * @since 0.1
@@ -26,6 +27,7 @@ public record RestoreReport(
         List<Path> files,
         @Nullable VmId vm,
         long writtenBytes,
+        long comparedBytes,
         List<Warning> warnings,
         Duration elapsed) {
     /**
@@ -36,6 +38,7 @@ public record RestoreReport(
      * @param files the files
      * @param vm the VM
      * @param writtenBytes bytes written
+     * @param comparedBytes bytes compared
      * @param warnings the warnings
      * @param elapsed the time
      */

@@ -114,6 +114,22 @@ public final class RestoreRequest {
     }
 
     /**
+     * The disks of a VM that exists and is shut off. Each restored disk must be there with the same size as in the point,
+     * which is checked of all before anything is written. What is there is compared with the point, and only what differs
+     * is fetched from the repository and written; other disks of the VM, and its hardware, stay as they are.
+     *
+     * <p>While it is written, and after a failure or cancellation half-way, the disks are a mixture of what they were and
+     * of the point: the same restore once more finishes it. A range that is damaged in the point keeps what it held, and
+     * the restore fails with {@link DamagedPointException} when all else is restored; if it is a map of the point that
+     * can not be read, then before anything is written.
+     *
+     * @param connection a connection whose driver has {@link io.genievm.api.hypervisor.DiskWriting}; stays the caller's
+     * @param vm the VM to restore over, not necessarily the one that was backed up
+     * @since 0.1
+     */
+    public record ExistingVmTarget(HypervisorConnection connection, VmId vm) implements Target {}
+
+    /**
      * Collects the parts of a {@link RestoreRequest}. For one thread.
      *
      * @since 0.1
@@ -169,7 +185,32 @@ public final class RestoreRequest {
          * @return this builder
          */
         public Builder toNewVm(HypervisorConnection connection, String name) {
-            this.target = new VmTarget(connection, name, Map.of());
+            return toNewVm(connection, name, Map.of());
+        }
+
+        /**
+         * Restores to a new VM, made as the driver's own options say.
+         *
+         * @param connection a connection whose driver can create VMs; stays the caller's
+         * @param name the new VM's name
+         * @param options name to value, as the driver documents them; one that it does not know fails the restore before
+         *     anything is made
+         * @return this builder
+         */
+        public Builder toNewVm(HypervisorConnection connection, String name, Map<String, String> options) {
+            this.target = new VmTarget(connection, name, options);
+            return this;
+        }
+
+        /**
+         * Restores over the disks of a VM that exists and is shut off; see {@link ExistingVmTarget}.
+         *
+         * @param connection a connection whose driver can write into disks; stays the caller's
+         * @param existing the VM to restore over
+         * @return this builder
+         */
+        public Builder overVm(HypervisorConnection connection, VmId existing) {
+            this.target = new ExistingVmTarget(connection, existing);
             return this;
         }
 
@@ -182,7 +223,7 @@ public final class RestoreRequest {
         public RestoreRequest build() {
             if (target == null) {
                 throw new GenieVmException(
-                        ErrorCode.INVALID_ARGUMENT, "a restore needs a target: a folder or a new VM");
+                        ErrorCode.INVALID_ARGUMENT, "a restore needs a target: a folder, a new VM or one that exists");
             }
             return new RestoreRequest(this, target);
         }

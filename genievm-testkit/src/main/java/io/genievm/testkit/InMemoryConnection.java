@@ -2,7 +2,6 @@ package io.genievm.testkit;
 
 import io.genievm.api.DiskId;
 import io.genievm.api.ErrorCode;
-import io.genievm.api.Extent;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
 import io.genievm.api.SessionId;
@@ -11,6 +10,7 @@ import io.genievm.api.hypervisor.Cancellation;
 import io.genievm.api.hypervisor.Capability;
 import io.genievm.api.hypervisor.DiskLimits;
 import io.genievm.api.hypervisor.DiskWriter;
+import io.genievm.api.hypervisor.DiskWriting;
 import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.hypervisor.SnapshotRequest;
 import io.genievm.api.hypervisor.VmCreation;
@@ -18,7 +18,6 @@ import io.genievm.api.hypervisor.VmDescription;
 import io.genievm.api.hypervisor.VmListing;
 import io.genievm.api.hypervisor.VmSnapshot;
 import io.genievm.api.hypervisor.VmSummary;
-import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -26,7 +25,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** A connection to an {@link InMemoryHypervisor}. */
-final class InMemoryConnection implements HypervisorConnection, VmCreation {
+final class InMemoryConnection implements HypervisorConnection, VmCreation, DiskWriting {
     private final InMemoryHypervisor hypervisor;
     private final boolean tracks;
     private final Set<InMemorySnapshot> snapshots = ConcurrentHashMap.newKeySet();
@@ -105,9 +104,27 @@ final class InMemoryConnection implements HypervisorConnection, VmCreation {
             throw exists(vm);
         }
         InMemoryVm created = new InMemoryVm(vm);
+        created.shutOff(true);
         created.hardware(request.hardware());
         request.disks().forEach(disk -> created.addDisk(disk.id().value(), disk.capacity()));
         return new Created(created);
+    }
+
+    @Override
+    public WritableDisk openDisk(VmId vm, DiskId disk) {
+        requireOpen();
+        hypervisor.tell(InMemoryHypervisor.Call.OPEN_DISK, vm, disk, null);
+        InMemoryVm found = find(vm);
+        InMemoryDisk existing = found.disks().stream()
+                .filter(each -> each.id().equals(disk))
+                .findFirst()
+                .orElseThrow(() -> new GenieVmException(
+                        ErrorCode.NOT_FOUND, Resource.of(vm, disk), "VM '" + vm + "' has no disk '" + disk + "'"));
+        if (!found.isShutOff()) {
+            throw new GenieVmException(
+                    ErrorCode.BUSY, Resource.of(vm, disk), "VM '" + vm + "' runs; shut it down first");
+        }
+        return new InMemoryWritableDisk(hypervisor, this, vm, existing);
     }
 
     @Override
@@ -165,7 +182,8 @@ final class InMemoryConnection implements HypervisorConnection, VmCreation {
         @Override
         public DiskWriter openWriter(DiskId disk) {
             requireUnderConstruction();
-            return new Writer(this, vm.disk(disk.value()));
+            return new InMemoryWriter(
+                    hypervisor, vm.id(), vm.disk(disk.value()), DiskLimits.FILE, this::requireUnderConstruction);
         }
 
         @Override
@@ -190,60 +208,6 @@ final class InMemoryConnection implements HypervisorConnection, VmCreation {
             requireOpen();
             if (ended != null) {
                 throw new GenieVmException(ErrorCode.CLOSED, Resource.of(vm.id()), "the new VM is " + ended);
-            }
-        }
-    }
-
-    private final class Writer implements DiskWriter {
-        private final Created created;
-        private final InMemoryDisk disk;
-        private volatile boolean closed;
-
-        Writer(Created created, InMemoryDisk disk) {
-            this.created = created;
-            this.disk = disk;
-        }
-
-        @Override
-        public DiskLimits limits() {
-            return DiskLimits.FILE;
-        }
-
-        @Override
-        public void write(long offset, ByteBuffer source) {
-            requireUsable();
-            int length = source.remaining();
-            if (length > limits().maxRequest()) {
-                throw new IllegalArgumentException("a write of " + length + " bytes");
-            }
-            if (length > 0) {
-                hypervisor.tell(InMemoryHypervisor.Call.WRITE, created.vm.id(), disk.id(), new Extent(offset, length));
-            }
-            byte[] bytes = new byte[length];
-            source.get(bytes);
-            disk.write(offset, bytes);
-        }
-
-        @Override
-        public void zero(long offset, long length) {
-            requireUsable();
-            disk.zero(offset, length);
-        }
-
-        @Override
-        public void flush() {
-            requireUsable();
-        }
-
-        @Override
-        public void close() {
-            closed = true;
-        }
-
-        private void requireUsable() {
-            created.requireUnderConstruction();
-            if (closed) {
-                throw new GenieVmException(ErrorCode.CLOSED, "the writer is closed");
             }
         }
     }

@@ -43,6 +43,7 @@ public final class InMemoryDisk {
     // When the lie StaleToken was set.
     private ChangeLog.@Nullable Moment stale;
     private long liesTold;
+    private boolean openForWriting;
 
     InMemoryDisk(DiskId id, long capacity, InMemoryVm vm) {
         this.id = id;
@@ -277,6 +278,27 @@ public final class InMemoryDisk {
                 blocks.put(block, changed);
                 done += count;
             }
+        }
+    }
+
+    DiskLimits limits() {
+        synchronized (vm) {
+            return limits;
+        }
+    }
+
+    /** Whether nobody else has it open for writing. */
+    boolean beginWriting() {
+        synchronized (vm) {
+            boolean free = !openForWriting;
+            openForWriting = true;
+            return free;
+        }
+    }
+
+    void endWriting() {
+        synchronized (vm) {
+            openForWriting = false;
         }
     }
 

@@ -11,7 +11,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A hypervisor whose VMs live on the heap. Its snapshots freeze content; its connections can make VMs; it refuses with an
+ * A hypervisor whose VMs live on the heap. Its snapshots freeze content; its connections can make VMs, and write into the
+ * disks of those that are {@linkplain InMemoryVm#shutOff shut off}; it refuses with an
  * {@link IllegalStateException} or {@link IllegalArgumentException} what the SPI forbids its caller, such as a read that is
  * not aligned or a second {@code committed()}. A {@link Hook} sees every call before it is carried out, and may fail it,
  * delay it or change a disk just then. Safe for use by several threads.
@@ -66,8 +67,14 @@ public final class InMemoryHypervisor {
         CLOSE_SNAPSHOT,
         /** {@link io.genievm.api.hypervisor.VmCreation#create}; the VM is the one to be. */
         CREATE_VM,
+        /** {@link io.genievm.api.hypervisor.DiskWriting#openDisk}. */
+        OPEN_DISK,
         /** {@link io.genievm.api.hypervisor.DiskWriter#write}. */
         WRITE,
+        /** {@link io.genievm.api.hypervisor.DiskWriter#zero}. */
+        ZERO,
+        /** {@link io.genievm.api.hypervisor.DiskWriter#flush}. */
+        FLUSH,
         /** {@link io.genievm.api.hypervisor.VmCreation.NewVm#complete()}. */
         COMPLETE_VM
     }
@@ -189,7 +196,7 @@ public final class InMemoryHypervisor {
     }
 
     /**
-     * How many readers have been opened and not been closed, of all snapshots.
+     * How many readers of snapshots, and disks open for writing, have been opened and not been closed.
      *
      * @return 0 when nothing was left behind
      */

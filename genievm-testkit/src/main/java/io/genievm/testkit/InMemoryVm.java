@@ -30,6 +30,7 @@ public final class InMemoryVm {
     private String name;
     private Map<String, String> hardware = Map.of();
     private long nextMoment;
+    private boolean shutOff;
 
     InMemoryVm(VmId id) {
         this.id = id;
@@ -61,6 +62,16 @@ public final class InMemoryVm {
      */
     public synchronized void hardware(Map<String, String> documents) {
         hardware = Map.copyOf(documents);
+    }
+
+    /**
+     * Sets whether the VM is shut off, as it is not unless set: then its disks may be written with
+     * {@link io.genievm.api.hypervisor.DiskWriting}. One that a connection has made is shut off.
+     *
+     * @param value whether
+     */
+    public synchronized void shutOff(boolean value) {
+        shutOff = value;
     }
 
     /**
@@ -130,6 +141,10 @@ public final class InMemoryVm {
      */
     public synchronized List<InMemoryDisk> disks() {
         return List.copyOf(disks.values());
+    }
+
+    synchronized boolean isShutOff() {
+        return shutOff;
     }
 
     /** What the VM is at one moment. */

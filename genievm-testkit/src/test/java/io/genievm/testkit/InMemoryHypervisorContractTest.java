@@ -1,5 +1,6 @@
 package io.genievm.testkit;
 
+import io.genievm.api.hypervisor.DiskWriting;
 import io.genievm.api.hypervisor.HypervisorConfig;
 import io.genievm.api.hypervisor.HypervisorProvider;
 import io.genievm.api.hypervisor.VmCreation;
@@ -46,6 +47,6 @@ class InMemoryHypervisorContractTest extends HypervisorProviderContract {
 
     @Override
     protected Set<Class<?>> abilities() {
-        return Set.of(VmCreation.class);
+        return Set.of(VmCreation.class, DiskWriting.class);
     }
 }

@@ -5,7 +5,8 @@ import io.genievm.api.Experimental;
 import io.genievm.api.VmId;
 
 /**
- * The ability to write into the disks of a VM that exists and is shut off.
+ * The ability to write into the disks of a VM that exists and is shut off. What is written is a change like the guest's: it
+ * is among what {@link SnapshotDisk#changesSince} tells later, or the tokens from before are not known any more.
  *
  * @since 0.1
  */

@@ -1,7 +1,7 @@
 package io.genievm.api.task;
 
 /**
- * What a task is doing. Backup goes through PREPARE, AUDIT, COPY, COMMIT; restore through PREPARE, COPY, COMMIT; verify
+ * What a task is doing. Backup goes through PREPARE, AUDIT, COPY, COMMIT; restore through PREPARE, COMPARE, COPY, COMMIT; verify
  * through PREPARE, STRUCTURE, DATA. A phase may be left out or entered again.
  *
  * @since 0.1
@@ -11,6 +11,8 @@ public enum TaskPhase {
     PREPARE,
     /** Reading what is said to be unchanged, to compare it. */
     AUDIT,
+    /** Reading the disks that are to be restored over, to find what differs. */
+    COMPARE,
     /** Moving data. */
     COPY,
     /** Publishing the result. */

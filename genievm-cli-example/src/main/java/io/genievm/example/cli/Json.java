@@ -88,7 +88,9 @@ final class Json {
         ObjectNode document = object().put("point", report.point().value());
         document.set("disks", array(report.disks(), Json::disk));
         document.set("files", array(report.files(), file -> NODES.textNode(file.toString())));
-        document.put("vm", text(report.vm())).put("writtenBytes", report.writtenBytes());
+        document.put("vm", text(report.vm()))
+                .put("writtenBytes", report.writtenBytes())
+                .put("comparedBytes", report.comparedBytes());
         document.set("warnings", array(report.warnings(), Json::warning));
         return document.put("seconds", seconds(report.elapsed()));
     }

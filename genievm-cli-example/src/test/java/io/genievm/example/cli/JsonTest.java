@@ -177,11 +177,12 @@ class JsonTest {
                         List.of(Path.of("/srv/größe/root.raw")),
                         null,
                         4096,
+                        0,
                         List.of(),
                         ELAPSED)),
                 """
                 {"point": "0123456789abcdef0123456789abcdef", "disks": [%s], "files": ["/srv/größe/root.raw"],
-                 "vm": null, "writtenBytes": 4096, "warnings": [], "seconds": 1.25}
+                 "vm": null, "writtenBytes": 4096, "comparedBytes": 0, "warnings": [], "seconds": 1.25}
                 """.formatted(SUSPECT_DISK_JSON));
     }
 

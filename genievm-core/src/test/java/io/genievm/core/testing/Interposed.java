@@ -6,6 +6,7 @@ import io.genievm.api.hypervisor.SnapshotRequest;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.EnumSet;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 
@@ -23,6 +24,15 @@ public final class Interposed {
     public static HypervisorConnection claiming(
             HypervisorConnection connection, Set<Capability> more, Consumer<SnapshotRequest> driver) {
         return onto(connection, more, driver);
+    }
+
+    /** One whose driver has no optional ability. */
+    public static HypervisorConnection withoutAbilities(HypervisorConnection connection) {
+        return (HypervisorConnection) Proxy.newProxyInstance(
+                Interposed.class.getClassLoader(),
+                new Class<?>[] {HypervisorConnection.class},
+                (proxy, method, arguments) ->
+                        method.getName().equals("ability") ? Optional.empty() : method.invoke(connection, arguments));
     }
 
     private static HypervisorConnection onto(

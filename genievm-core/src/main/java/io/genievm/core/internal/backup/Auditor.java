@@ -1,10 +1,11 @@
 package io.genievm.core.internal.backup;
 
 import io.genievm.api.task.TaskPhase;
-import io.genievm.core.internal.format.IdHasher;
 import io.genievm.core.internal.format.MapPage;
 import io.genievm.core.internal.plan.ChunkBitmap;
-import io.genievm.core.internal.repository.ParentMaps;
+import io.genievm.core.internal.plan.ChunkMatcher;
+import io.genievm.core.internal.plan.RunQueue;
+import io.genievm.core.internal.repository.PointMaps;
 import io.genievm.core.internal.repository.WriterSession;
 import io.genievm.core.internal.task.ProgressMeter;
 import io.genievm.core.internal.task.TaskControl;
@@ -14,7 +15,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.LongAdder;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Compares what drivers call unchanged with the parent's maps. The first mismatch of a disk ends its audit: the disk will be
@@ -115,8 +115,8 @@ final class Auditor {
         }
     }
 
-    private static ParentMaps.Disk parentOf(PlannedDisk disk) {
-        ParentMaps.Disk parent = disk.parent();
+    private static PointMaps.Disk parentOf(PlannedDisk disk) {
+        PointMaps.Disk parent = disk.parent();
         if (parent == null) {
             throw new IllegalStateException("only what has a parent is audited");
         }
@@ -131,9 +131,7 @@ final class Auditor {
         private final List<ProgressMeter.Disk> meters;
         private final ByteBuffer buffer = ByteBuffer.allocateDirect(runChunks * chunkSize);
         private final byte[] data = new byte[runChunks * chunkSize];
-        private final byte[] zeroes = new byte[chunkSize];
-        private final byte[] id = new byte[IdHasher.ID_BYTES];
-        private final IdHasher hasher = new IdHasher();
+        private final ChunkMatcher matcher = new ChunkMatcher(chunkSize);
 
         Worker(RunQueue queue, List<PlannedDisk> disks, List<Finding> findings, List<ProgressMeter.Disk> meters) {
             this.queue = queue;
@@ -165,7 +163,7 @@ final class Auditor {
             int entry = (int) (run.first() - leaf * MapPage.FAN_OUT);
             Finding finding = findings.get(run.disk());
             for (int i = 0; i < run.count(); i++) {
-                if (!isSame(i * chunkSize, page, entry + i)) {
+                if (!matcher.isSame(data, i * chunkSize, page, entry + i)) {
                     finding.mismatch = true;
                     queue.drop(run.disk());
                 }
@@ -173,15 +171,6 @@ final class Auditor {
             finding.compared.add(length);
             finding.read.add(length);
             meters.get(run.disk()).read(length);
-        }
-
-        private boolean isSame(int at, @Nullable MapPage page, int entry) {
-            boolean zero = Arrays.equals(data, at, at + chunkSize, zeroes, 0, chunkSize);
-            if (zero || page == null) {
-                return zero && (page == null || page.isNull(entry));
-            }
-            hasher.chunk(data, at, chunkSize, id, 0);
-            return IdHasher.equal(id, 0, page.ids(), MapPage.offset(entry));
         }
     }
 }

@@ -19,10 +19,11 @@ import io.genievm.core.BackupReport;
 import io.genievm.core.BackupRequest;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.format.MapPage;
+import io.genievm.core.internal.plan.RunQueue;
 import io.genievm.core.internal.repository.MapWriter;
-import io.genievm.core.internal.repository.ParentMaps;
 import io.genievm.core.internal.repository.PointCatalog;
 import io.genievm.core.internal.repository.PointCommit;
+import io.genievm.core.internal.repository.PointMaps;
 import io.genievm.core.internal.repository.RepositoryAccess;
 import io.genievm.core.internal.repository.WriterSession;
 import io.genievm.core.internal.task.ProgressMeter;
@@ -133,7 +134,7 @@ public final class BackupTask {
     }
 
     private @Nullable BackupReport runSession(WriterSession session, Parent parent) {
-        try (ParentMaps maps = new ParentMaps(
+        try (PointMaps maps = new PointMaps(
                 access.checkedBy(control::checkpoint), session.index().base(), parent.manifest())) {
             BackupReport report = null;
             List<Warning> before = control.meter().warnings();
@@ -163,7 +164,7 @@ public final class BackupTask {
     }
 
     private @Nullable BackupReport runSnapshot(
-            WriterSession session, VmSnapshot snapshot, ParentMaps maps, boolean last, Parent parent) {
+            WriterSession session, VmSnapshot snapshot, PointMaps maps, boolean last, Parent parent) {
         Instant created = access.clock().instant();
         List<CopiedDisk> disks;
         try {

@@ -8,6 +8,7 @@ import io.genievm.core.internal.format.SegmentBuilder;
 import io.genievm.core.internal.format.SegmentType;
 import io.genievm.core.internal.index.Location;
 import io.genievm.core.internal.index.Scratch;
+import io.genievm.core.internal.plan.RunQueue;
 import io.genievm.core.internal.repository.WriterSession;
 import io.genievm.core.internal.task.TaskControl;
 import io.genievm.core.internal.task.Workers;

@@ -21,7 +21,7 @@ import io.genievm.core.internal.plan.AuditStripes;
 import io.genievm.core.internal.plan.ChunkBitmap;
 import io.genievm.core.internal.repository.MapReader;
 import io.genievm.core.internal.repository.MapWriter;
-import io.genievm.core.internal.repository.ParentMaps;
+import io.genievm.core.internal.repository.PointMaps;
 import io.genievm.core.internal.repository.RepositoryAccess;
 import io.genievm.core.internal.repository.WriterSession;
 import io.genievm.core.internal.task.TaskControl;
@@ -40,7 +40,7 @@ final class DiskPlanner {
     private final BackupRequest request;
     private final WriterSession session;
     private final Parent parent;
-    private final ParentMaps maps;
+    private final PointMaps maps;
     private final TaskControl control;
     private final int chunkSize;
 
@@ -49,7 +49,7 @@ final class DiskPlanner {
             BackupRequest request,
             WriterSession session,
             Parent parent,
-            ParentMaps maps,
+            PointMaps maps,
             TaskControl control) {
         this.access = access;
         this.request = request;
@@ -64,7 +64,7 @@ final class DiskPlanner {
         SnapshotDisk disk = source.disk();
         requireSize(disk);
         ChunkBitmap allocated = allocated(disk);
-        ParentMaps.Disk before = maps.disk(disk.id());
+        PointMaps.Disk before = maps.disk(disk.id());
         String reason = whyNotChanged(disk, before);
         if (reason == null && before != null) {
             Tracked tracked = changesSince(disk, before);
@@ -99,7 +99,7 @@ final class DiskPlanner {
     }
 
     /** Whether the parent has data where the driver says that there is a hole and that nothing has changed. */
-    private static boolean isContradicted(ParentMaps.Disk before, ChunkBitmap allocated, ChunkBitmap calledChanged) {
+    private static boolean isContradicted(PointMaps.Disk before, ChunkBitmap allocated, ChunkBitmap calledChanged) {
         boolean[] found = new boolean[1];
         before.visit(new MapReader.Visitor() {
             @Override
@@ -121,7 +121,7 @@ final class DiskPlanner {
     }
 
     /** What the driver says has changed although everything is read: an audit of the whole list that costs nothing. */
-    private @Nullable ChunkBitmap checkedOnTheWay(SnapshotDisk disk, ParentMaps.@Nullable Disk before) {
+    private @Nullable ChunkBitmap checkedOnTheWay(SnapshotDisk disk, PointMaps.@Nullable Disk before) {
         return before != null && request.audit() != AuditMode.NONE && whyNotAsked(disk, before) == null
                 ? changesSince(disk, before).changed
                 : null;
@@ -181,7 +181,7 @@ final class DiskPlanner {
     }
 
     /** The rules by which a disk's changes are not even asked for. */
-    private @Nullable String whyNotChanged(SnapshotDisk disk, ParentMaps.@Nullable Disk before) {
+    private @Nullable String whyNotChanged(SnapshotDisk disk, PointMaps.@Nullable Disk before) {
         if (parent.manifest() == null) {
             return "NO_PARENT";
         }
@@ -192,7 +192,7 @@ final class DiskPlanner {
     }
 
     /** Why what the driver says of a disk that the parent has can not count. */
-    private @Nullable String whyNotAsked(SnapshotDisk disk, ParentMaps.Disk before) {
+    private @Nullable String whyNotAsked(SnapshotDisk disk, PointMaps.Disk before) {
         if (before.manifest().capacity() != disk.capacity()) {
             return "RESIZED";
         }
@@ -205,7 +205,7 @@ final class DiskPlanner {
         return parent.isTakingOverSuspect(before.manifest()) ? "PARENT_SUSPECT" : null;
     }
 
-    private Tracked changesSince(SnapshotDisk disk, ParentMaps.Disk before) {
+    private Tracked changesSince(SnapshotDisk disk, PointMaps.Disk before) {
         try {
             Changes changes = disk.changesSince(
                     new ChangeToken(String.valueOf(before.manifest().token())));
@@ -230,7 +230,7 @@ final class DiskPlanner {
         }
     }
 
-    private PlannedDisk changed(DiskSource source, ParentMaps.Disk before, ChunkBitmap allocated, ChunkBitmap changed) {
+    private PlannedDisk changed(DiskSource source, PointMaps.Disk before, ChunkBitmap allocated, ChunkBitmap changed) {
         PlannedDisk.Audit audit = audit(before, changed);
         boolean everyPage = !session.mayTakeOver(parent.id());
         takeOver(source.disk(), before, changed, audit == null ? null : audit.chunks(), everyPage);
@@ -249,7 +249,7 @@ final class DiskPlanner {
                 audit);
     }
 
-    private PlannedDisk.@Nullable Audit audit(ParentMaps.Disk before, ChunkBitmap changed) {
+    private PlannedDisk.@Nullable Audit audit(PointMaps.Disk before, ChunkBitmap changed) {
         Manifest.AuditState state = before.manifest().auditState();
         if (request.audit() == AuditMode.NONE) {
             return null;
@@ -280,7 +280,7 @@ final class DiskPlanner {
      */
     private void takeOver(
             SnapshotDisk disk,
-            ParentMaps.Disk before,
+            PointMaps.Disk before,
             ChunkBitmap changed,
             @Nullable ChunkBitmap audited,
             boolean everyPage) {

@@ -5,7 +5,7 @@ import io.genievm.core.internal.format.IdHasher;
 import io.genievm.core.internal.format.MapPage;
 import io.genievm.core.internal.plan.ChunkBitmap;
 import io.genievm.core.internal.repository.MapWriter;
-import io.genievm.core.internal.repository.ParentMaps;
+import io.genievm.core.internal.repository.PointMaps;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * it was called unchanged. For one thread at a time.
  */
 final class LeafComparison implements MapWriter.LeafListener {
-    private final ParentMaps.@Nullable Disk parent;
+    private final PointMaps.@Nullable Disk parent;
     private final @Nullable ChunkBitmap calledChanged;
     private final ChunkBitmap lies;
     private final long chunks;
@@ -32,7 +32,7 @@ final class LeafComparison implements MapWriter.LeafListener {
      * @param damage is told, before the page that was to be compared is stored, that the parent's can not be read
      */
     LeafComparison(
-            ParentMaps.@Nullable Disk parent,
+            PointMaps.@Nullable Disk parent,
             @Nullable ChunkBitmap calledChanged,
             long capacity,
             int chunkSize,

@@ -4,7 +4,7 @@ import io.genievm.core.DiskPlan;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.plan.ChunkBitmap;
 import io.genievm.core.internal.repository.MapWriter;
-import io.genievm.core.internal.repository.ParentMaps;
+import io.genievm.core.internal.repository.PointMaps;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,7 +27,7 @@ record PlannedDisk(
         @Nullable String reason,
         ChunkBitmap allocated,
         ChunkBitmap read,
-        ParentMaps.@Nullable Disk parent,
+        PointMaps.@Nullable Disk parent,
         MapWriter.@Nullable Base base,
         @Nullable ChunkBitmap calledChanged,
         @Nullable Audit audit) {

@@ -13,7 +13,7 @@ import io.genievm.core.BackupRequest;
 import io.genievm.core.Trust;
 import io.genievm.core.internal.format.Incident;
 import io.genievm.core.internal.format.Manifest;
-import io.genievm.core.internal.repository.ParentMaps;
+import io.genievm.core.internal.repository.PointMaps;
 import io.genievm.core.internal.repository.RepositoryAccess;
 import io.genievm.core.internal.repository.WriterSession;
 import io.genievm.core.internal.task.ProgressMeter;
@@ -55,7 +55,7 @@ final class PointRecord {
     /** Records where drivers were found to be wrong. */
     void putIncidents() {
         for (CopiedDisk disk : disks) {
-            ParentMaps.Disk before = disk.planned().parent();
+            PointMaps.Disk before = disk.planned().parent();
             List<Extent> extents = disk.lies(access.options().chunkSize());
             if (before == null || extents.isEmpty() && !disk.finding().isMismatch()) {
                 continue;
@@ -137,7 +137,7 @@ final class PointRecord {
 
     private Manifest.Disk manifestDisk(CopiedDisk disk) {
         PlannedDisk planned = disk.planned();
-        ParentMaps.Disk before = planned.parent();
+        PointMaps.Disk before = planned.parent();
         boolean proven = disk.isProven();
         return new Manifest.Disk(
                 disk.id(),
@@ -162,7 +162,7 @@ final class PointRecord {
                 disk.audit(access.options().chunkSize()));
     }
 
-    private @Nullable SessionId provenPoint(boolean proven, ParentMaps.@Nullable Disk before) {
+    private @Nullable SessionId provenPoint(boolean proven, PointMaps.@Nullable Disk before) {
         if (proven) {
             return session.id();
         }

@@ -5,6 +5,8 @@ import io.genievm.api.GenieVmException;
 import io.genievm.api.hypervisor.DiskLimits;
 import io.genievm.api.hypervisor.DiskReader;
 import io.genievm.api.hypervisor.SnapshotDisk;
+import io.genievm.core.internal.plan.BoundedReader;
+import io.genievm.core.internal.plan.RunQueue;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -43,7 +45,7 @@ final class ReaderPool implements AutoCloseable {
             DiskReader reader = take();
             try {
                 target.limit(end).position(start);
-                read(reader, offset, target);
+                new BoundedReader(disk.id(), reader, limits).read(offset, target);
                 give(reader);
                 return;
             } catch (GenieVmException e) {
@@ -54,23 +56,6 @@ final class ReaderPool implements AutoCloseable {
                     throw e;
                 }
             }
-        }
-    }
-
-    private void read(DiskReader reader, long offset, ByteBuffer target) {
-        int end = target.limit();
-        long at = offset;
-        while (target.position() < end) {
-            target.limit(Math.min(end, target.position() + limits.maxRequest()));
-            int length = target.remaining();
-            reader.read(at, target);
-            if (target.hasRemaining()) {
-                throw new GenieVmException(
-                        ErrorCode.DRIVER_CONTRACT_BROKEN,
-                        "the driver's reader of disk '" + disk.id() + "' left " + target.remaining() + " of " + length
-                                + " bytes unread");
-            }
-            at += length;
         }
     }
 
@@ -90,7 +75,22 @@ final class ReaderPool implements AutoCloseable {
     @Override
     public void close() {
         closed = true;
-        all.forEach(DiskReader::close);
+        RuntimeException failure = null;
+        for (DiskReader reader : all) {
+            try {
+                reader.close();
+            } catch (RuntimeException e) {
+                // The others are to be closed all the same.
+                if (failure == null) {
+                    failure = e;
+                } else {
+                    failure.addSuppressed(e);
+                }
+            }
+        }
+        if (failure != null) {
+            throw failure;
+        }
     }
 
     private synchronized DiskReader take() {

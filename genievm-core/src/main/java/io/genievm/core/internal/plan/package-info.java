@@ -1,4 +1,4 @@
-/** What is read of each disk. */
+/** What is read of each disk, in which portions, and what it is compared with. */
 @NullMarked
 package io.genievm.core.internal.plan;
 

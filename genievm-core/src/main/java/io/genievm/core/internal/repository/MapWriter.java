@@ -41,7 +41,7 @@ public final class MapWriter {
      * @param replaced the chunks that are not taken over: planned ones, and those that are zero now
      * @param everyPage whether every page is stored anew unless it is found, instead of being relied on with all below it
      */
-    public record Base(ParentMaps.Disk parent, ChunkBitmap replaced, boolean everyPage) {}
+    public record Base(PointMaps.Disk parent, ChunkBitmap replaced, boolean everyPage) {}
 
     /** Stores pages. */
     @FunctionalInterface

@@ -11,6 +11,7 @@ import io.genievm.core.internal.format.Segment;
 import io.genievm.core.internal.index.IndexView;
 import io.genievm.core.internal.index.Location;
 import io.genievm.core.internal.index.Scratch;
+import io.genievm.core.internal.plan.ChunkBitmap;
 import io.genievm.core.internal.repository.DamageCollector;
 import io.genievm.core.internal.repository.MapReader;
 import io.genievm.core.internal.repository.RepositoryAccess;
@@ -27,7 +28,7 @@ import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Delivers every chunk of the disks of one point that is not zero, its hash checked, in the order in which the chunks lie
+ * Delivers the chunks of the disks of one point that are wanted and not zero, their hashes checked, in the order in which the chunks lie
  * in the repository: each segment is fetched once, by several threads at a time. What is damaged is looked for in other
  * copies, and in the index read anew, before it is told as damage. For one thread, which owns it.
  */
@@ -44,6 +45,7 @@ public final class PointStream implements AutoCloseable {
     private final LongAdder fetched = new LongAdder();
     private final Object failedLock = new Object();
     private RecordSorter failed;
+    private List<ChunkBitmap> wanted = List.of();
     private IndexView index;
     private boolean indexReread;
 
@@ -81,7 +83,12 @@ public final class PointStream implements AutoCloseable {
         return fetched.sum();
     }
 
-    /** Delivers everything and tells what could not be. */
+    /** From now on delivers only some chunks of each disk, in the order of the disks. */
+    void deliverOnly(List<ChunkBitmap> chunks) {
+        wanted = List.copyOf(chunks);
+    }
+
+    /** Delivers everything that is wanted and tells what could not be. */
     public List<Damage> run() {
         while (true) {
             try (RecordSorter schedule = new RecordSorter(access.workFiles(), access.memoryBudget() / 4)) {
@@ -114,7 +121,7 @@ public final class PointStream implements AutoCloseable {
     }
 
     /** Reads the index anew, once: a collector may have moved what is missing. */
-    private boolean rereadIndex() {
+    boolean rereadIndex() {
         if (indexReread) {
             return false;
         }
@@ -138,7 +145,16 @@ public final class PointStream implements AutoCloseable {
                 Manifest.Disk description = disks.get(disk);
                 maps.visit(description.root(), description.chunks(chunkSize), new MapReader.Visitor() {
                     @Override
+                    public boolean skip(int level, long page, byte[] ids, int idOffset) {
+                        long chunks = MapPage.chunks(level);
+                        return !isWanted(number, page * chunks, (page + 1) * chunks);
+                    }
+
+                    @Override
                     public void chunk(long chunk, byte[] ids, int idOffset) {
+                        if (!isWanted(number, chunk, chunk + 1)) {
+                            return;
+                        }
                         if ((schedule.size() & 0xfff) == 0) {
                             control.checkpoint();
                         }
@@ -160,20 +176,22 @@ public final class PointStream implements AutoCloseable {
                     public void damaged(long first, long count, CorruptDataException cause) {
                         whole.set(false);
                         if (indexReread) {
-                            damage.add(
-                                    objectOf(cause),
-                                    messageOf(cause),
-                                    manifest.point(),
-                                    description.id(),
-                                    first,
-                                    count,
-                                    description.capacity());
+                            addTo(damage, manifest, description, first, count, cause);
                         }
                     }
                 });
             }
         }
         return whole.get();
+    }
+
+    /** Whether some chunk of a range is to be delivered. */
+    private boolean isWanted(int disk, long from, long to) {
+        if (wanted.isEmpty()) {
+            return true;
+        }
+        long next = wanted.get(disk).nextSet(from);
+        return next >= 0 && next < to;
     }
 
     private void fail(int disk, long chunk) {
@@ -286,14 +304,7 @@ public final class PointStream implements AutoCloseable {
                     deliver(disk, chunk, page.ids(), MapPage.offset((int) (chunk % MapPage.FAN_OUT)));
                 }
             } catch (CorruptDataException e) {
-                damage.add(
-                        objectOf(e),
-                        messageOf(e),
-                        manifest.point(),
-                        description.id(),
-                        chunk,
-                        1,
-                        description.capacity());
+                addTo(damage, manifest, description, chunk, 1, e);
             }
         }
 
@@ -334,6 +345,17 @@ public final class PointStream implements AutoCloseable {
             Manifest.Disk description = disks.get(disk);
             damage.add(object, message, manifest.point(), description.id(), chunk, 1, description.capacity());
         }
+    }
+
+    /** Adds a range of chunks that can not be known to the damage of a point. */
+    static void addTo(
+            DamageCollector damage,
+            Manifest manifest,
+            Manifest.Disk disk,
+            long first,
+            long count,
+            CorruptDataException cause) {
+        damage.add(objectOf(cause), messageOf(cause), manifest.point(), disk.id(), first, count, disk.capacity());
     }
 
     private static String objectOf(CorruptDataException cause) {

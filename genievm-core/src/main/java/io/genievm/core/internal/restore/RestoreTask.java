@@ -62,13 +62,12 @@ public final class RestoreTask {
         catalog.unreadableIncidents().forEach(incident -> control.meter().warn(incident.toWarning()));
         catalog.warnOfSuspects(manifest, disks, control.meter());
         try (RestoreTarget target = target(manifest, disks)) {
-            control.meter().enter(TaskPhase.COPY);
             List<Damage> damage = copy(manifest, disks, target);
             control.checkpoint();
             control.meter().enter(TaskPhase.COMMIT);
             Set<Integer> damaged = damagedDisks(disks, damage);
             if (!damage.isEmpty()) {
-                checkStillListed(manifest);
+                checkStillListed(manifest, target);
             }
             String rest = target.complete(damaged);
             if (!damage.isEmpty()) {
@@ -88,6 +87,7 @@ public final class RestoreTask {
                     target.files(),
                     target.vm(),
                     written.sum(),
+                    target.comparedBytes(),
                     control.meter().warnings(),
                     Duration.ofNanos(System.nanoTime() - started));
         }
@@ -161,6 +161,9 @@ public final class RestoreTask {
         if (request.target() instanceof RestoreRequest.FolderTarget folder) {
             return new FolderTarget(folder.directory(), disks);
         }
+        if (request.target() instanceof RestoreRequest.ExistingVmTarget existing) {
+            return new ExistingVmTarget(access, control, existing, manifest, disks);
+        }
         return new VmTarget((RestoreRequest.VmTarget) request.target(), manifest, disks, new Cancellation() {
             @Override
             public boolean isCancelled() {
@@ -178,25 +181,38 @@ public final class RestoreTask {
         List<Output> outputs = new ArrayList<>();
         try {
             for (Manifest.Disk disk : disks) {
-                outputs.add(new Output(disk, target.openWriter(disk)));
+                outputs.add(new Output(disk, target.openWriter(disk), target.isBlank()));
             }
-            List<Damage> damage;
             try (PointStream stream = new PointStream(
                     access,
                     control,
                     manifest,
                     disks,
                     (disk, chunk, content, offset) -> outputs.get(disk).write(chunk, content, offset))) {
-                damage = stream.run();
+                List<Damage> damage = target.prepare(stream);
+                if (damage.isEmpty()) {
+                    damage = write(stream, outputs, target);
+                }
                 stream.index().warnOfProblems(control.meter());
+                return damage;
             }
+        } finally {
+            outputs.forEach(output -> output.writer.close());
+        }
+    }
+
+    private List<Damage> write(PointStream stream, List<Output> outputs, RestoreTarget target) {
+        control.meter().enter(TaskPhase.COPY);
+        try {
+            target.writeZeroes();
+            List<Damage> damage = stream.run();
             for (Output output : outputs) {
                 control.checkpoint();
                 output.writer.flush();
             }
             return damage;
-        } finally {
-            outputs.forEach(output -> output.writer.close());
+        } catch (RuntimeException | Error e) {
+            throw target.explain(control.translate(e));
         }
     }
 
@@ -213,8 +229,12 @@ public final class RestoreTask {
     }
 
     /** What is missing of a point that was deleted meanwhile is no damage. */
-    private void checkStillListed(Manifest manifest) {
-        PointCatalog.read(access, manifest.vm()).point(manifest.point());
+    private void checkStillListed(Manifest manifest, RestoreTarget target) {
+        try {
+            PointCatalog.read(access, manifest.vm()).point(manifest.point());
+        } catch (GenieVmException e) {
+            throw target.explain(e);
+        }
     }
 
     private static String describe(Manifest manifest, List<Damage> damage) {
@@ -231,11 +251,13 @@ public final class RestoreTask {
     private final class Output {
         private final DiskWriter writer;
         private final long capacity;
+        private final boolean blank;
         private final int grain;
         private final Semaphore permits;
 
-        Output(Manifest.Disk disk, DiskWriter writer) {
+        Output(Manifest.Disk disk, DiskWriter writer, boolean blank) {
             this.writer = writer;
+            this.blank = blank;
             this.capacity = disk.capacity();
             DiskLimits limits = writer.limits();
             this.grain = Math.max(HOLE_BYTES, limits.alignment());
@@ -249,20 +271,22 @@ public final class RestoreTask {
             }
         }
 
-        /** Writes a chunk but for its runs of zeroes. */
+        /** Writes a chunk, but for its runs of zeroes: those are made, unless they are there. */
         void write(long chunk, byte[] content, int offset) {
             long start = chunk * access.options().chunkSize();
             int length = (int) Math.min(access.options().chunkSize(), capacity - start);
-            int at = 0;
-            while (at < length) {
+            for (int at = 0; at < length; ) {
+                boolean zero = isZero(content, offset + at, Math.min(grain, length - at));
                 int end = at;
-                while (end < length && !isZero(content, offset + end, Math.min(grain, length - end))) {
+                do {
                     end = Math.min(length, end + grain);
-                }
-                if (end > at) {
+                } while (end < length && isZero(content, offset + end, Math.min(grain, length - end)) == zero);
+                if (!zero) {
                     writeRange(start + at, content, offset + at, end - at);
+                } else if (!blank) {
+                    zeroRange(start + at, end - at);
                 }
-                at = end + grain;
+                at = end;
             }
         }
 
@@ -279,6 +303,15 @@ public final class RestoreTask {
             }
             written.add(length);
             control.meter().store(length);
+        }
+
+        private void zeroRange(long position, int length) {
+            permits.acquireUninterruptibly();
+            try {
+                writer.zero(position, length);
+            } finally {
+                permits.release();
+            }
         }
 
         private boolean isZero(byte[] content, int offset, int length) {

@@ -1,7 +1,6 @@
-package io.genievm.core.internal.backup;
+package io.genievm.core.internal.plan;
 
 import io.genievm.core.internal.format.MapPage;
-import io.genievm.core.internal.plan.ChunkBitmap;
 import io.genievm.core.internal.task.Workers;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -10,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  * Hands out runs of chunks, of all disks in turn, never more of a disk at a time than it can be read by. Safe for use by
  * several threads.
  */
-final class RunQueue {
+public final class RunQueue {
     private static final long WAIT_MILLIS = 100;
 
     private final List<Source> disks;
@@ -20,7 +19,7 @@ final class RunQueue {
     private int turn;
 
     /** Makes a queue of runs of at most so many chunks, a power of two up to a page's. */
-    RunQueue(List<Source> disks, int runChunks) {
+    public RunQueue(List<Source> disks, int runChunks) {
         this.disks = List.copyOf(disks);
         this.runChunks = runChunks;
         this.next = new long[disks.size()];
@@ -36,7 +35,7 @@ final class RunQueue {
      * @param chunks the chunks
      * @param concurrency how many runs may be read at a time
      */
-    record Source(ChunkBitmap chunks, int concurrency) {}
+    public record Source(ChunkBitmap chunks, int concurrency) {}
 
     /**
      * A run of chunks that lie in one page of the map.
@@ -45,10 +44,10 @@ final class RunQueue {
      * @param first its first chunk
      * @param count how many chunks it has
      */
-    record Run(int disk, long first, int count) {}
+    public record Run(int disk, long first, int count) {}
 
     /** The next run, or {@code null} when all were handed out or another worker has failed. */
-    synchronized @Nullable Run take(Workers.Stop stop) {
+    public synchronized @Nullable Run take(Workers.Stop stop) {
         while (!stop.requested()) {
             boolean left = false;
             for (int i = 0; i < next.length; i++) {
@@ -70,13 +69,13 @@ final class RunQueue {
     }
 
     /** Ends the reading of a run, so that its disk can be read by the next. */
-    synchronized void release(Run run) {
+    public synchronized void release(Run run) {
         active[run.disk]--;
         notifyAll();
     }
 
     /** Hands out nothing more of a disk. */
-    synchronized void drop(int disk) {
+    public synchronized void drop(int disk) {
         next[disk] = -1;
         notifyAll();
     }

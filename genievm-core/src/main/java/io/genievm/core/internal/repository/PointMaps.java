@@ -8,22 +8,22 @@ import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** The chunk maps of a parent point, to compare with and to go on from. Safe for use by several threads. */
-public final class ParentMaps implements AutoCloseable {
+/** The chunk maps of a point, to compare with and to go on from. Safe for use by several threads. */
+public final class PointMaps implements AutoCloseable {
     private final int chunkSize;
     private final Map<DiskId, Disk> disks = new HashMap<>();
     private final MapReader reader;
 
     /** Reads the maps of a point, or of none. */
-    public ParentMaps(RepositoryAccess access, IndexView index, @Nullable Manifest parent) {
+    public PointMaps(RepositoryAccess access, IndexView index, @Nullable Manifest point) {
         this.chunkSize = access.options().chunkSize();
         this.reader = new MapReader(access, index);
-        if (parent != null) {
-            parent.disks().forEach(disk -> disks.put(disk.id(), new Disk(disk)));
+        if (point != null) {
+            point.disks().forEach(disk -> disks.put(disk.id(), new Disk(disk)));
         }
     }
 
-    /** A disk of the parent, or {@code null} where it does not have it. */
+    /** A disk of the point, or {@code null} where it does not have it. */
     public @Nullable Disk disk(DiskId id) {
         return disks.get(id);
     }
@@ -41,7 +41,7 @@ public final class ParentMaps implements AutoCloseable {
             this.disk = disk;
         }
 
-        /** What the parent's manifest says of it. */
+        /** What the manifest says of it. */
         public Manifest.Disk manifest() {
             return disk;
         }
@@ -52,14 +52,14 @@ public final class ParentMaps implements AutoCloseable {
          * @throws io.genievm.api.CorruptDataException when it is damaged
          */
         public @Nullable MapPage page(int level, long number) {
-            synchronized (ParentMaps.this) {
+            synchronized (PointMaps.this) {
                 return reader.page(disk.root(), disk.chunks(chunkSize), level, number);
             }
         }
 
         /** Visits what is not empty of the map. */
         public void visit(MapReader.Visitor visitor) {
-            synchronized (ParentMaps.this) {
+            synchronized (PointMaps.this) {
                 reader.visit(disk.root(), disk.chunks(chunkSize), visitor);
             }
         }
