@@ -4,6 +4,7 @@ import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.SessionId;
 import io.genievm.kvm.internal.guard.Owner;
+import io.genievm.kvm.internal.libvirt.BackupXml;
 import io.genievm.kvm.internal.libvirt.DomainXml;
 import io.genievm.kvm.internal.libvirt.LibvirtDomain;
 import io.genievm.kvm.internal.qemu.QemuImg;
@@ -11,6 +12,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BiPredicate;
 import java.util.function.Predicate;
 import org.slf4j.Logger;
@@ -85,10 +87,45 @@ final class Checkpoints {
             }
         } else {
             for (Path image : images()) {
-                QemuImg.removeBitmap(image, name);
+                removeBitmap(image, name);
             }
             domain.deleteCheckpoint(name, true);
         }
+    }
+
+    private static void removeBitmap(Path image, String name) {
+        try {
+            QemuImg.removeBitmap(image, name);
+        } catch (GenieVmException e) {
+            // An image that is gone or in use must not keep the others from being cleared.
+            LOG.warn("bitmap {} stays in {}: {}", name, image, e.getMessage());
+        }
+    }
+
+    /**
+     * Deletes a bitmap of a disk of a running domain where libvirt has forgotten the checkpoint: it is told of it, and then
+     * to delete it. Nothing happens when the bitmap is not there either.
+     *
+     * @param name the checkpoint's name, one of this repository
+     * @param target the disk
+     */
+    void deleteForgotten(String name, String target) {
+        List<String> others = DomainXml.parse(subject.domain().xml(false)).disks().stream()
+                .map(DomainXml.Disk::target)
+                .filter(other -> !other.equals(target))
+                .toList();
+        try {
+            subject.domain()
+                    .redefineCheckpoint(BackupXml.checkpoint(name, description(), now(), List.of(target), others));
+            delete(name);
+        } catch (GenieVmException e) {
+            LOG.info("nothing to delete of checkpoint {} on {}: {}", name, target, e.getMessage());
+        }
+    }
+
+    /** Seconds since 1970, for a checkpoint that libvirt is told of. */
+    static long now() {
+        return TimeUnit.MILLISECONDS.toSeconds(System.currentTimeMillis());
     }
 
     /**
@@ -109,7 +146,7 @@ final class Checkpoints {
                         && !kept.contains(bitmap.name())
                         && !known.contains(bitmap.name())
                         && ended.test(marker.session())) {
-                    QemuImg.removeBitmap(image, bitmap.name());
+                    removeBitmap(image, bitmap.name());
                     removed++;
                 }
             }

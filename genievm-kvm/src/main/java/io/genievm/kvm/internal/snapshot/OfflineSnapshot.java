@@ -22,7 +22,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -143,11 +142,7 @@ final class OfflineSnapshot extends DomainSnapshot {
         try {
             subject.domain()
                     .redefineCheckpoint(BackupXml.checkpoint(
-                            name,
-                            Checkpoints.description(),
-                            TimeUnit.MILLISECONDS.toSeconds(System.currentTimeMillis()),
-                            List.copyOf(targets),
-                            left));
+                            name, Checkpoints.description(), Checkpoints.now(), List.copyOf(targets), left));
         } catch (GenieVmException e) {
             // Without libvirt's knowledge the bitmaps are of no use once the domain runs.
             LOG.warn("domain {} is not tracked, as libvirt refuses the checkpoint: {}", subject.vm(), e.getMessage());

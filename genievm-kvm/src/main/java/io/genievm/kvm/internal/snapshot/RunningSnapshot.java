@@ -38,6 +38,9 @@ final class RunningSnapshot extends DomainSnapshot {
     private final @Nullable Guardian guardian;
     private final Map<DiskId, LibvirtDomain.Checkpoint> since = new HashMap<>();
     private final Set<DiskId> tracked = new LinkedHashSet<>();
+    /** The parent's checkpoints that libvirt does not know. */
+    private final Map<DiskId, String> forgotten = new HashMap<>();
+
     private @Nullable ScratchWatch watch;
     private boolean jobBegun;
 
@@ -119,9 +122,11 @@ final class RunningSnapshot extends DomainSnapshot {
             LibvirtDomain.Checkpoint checkpoint = parent == null ? null : known.get(parent.name());
             if (parent == null || !parent.repository().equals(subject.marker().repository())) {
                 subject.facts().trackingLost(disk.id(), "its token was not made for this repository by this driver");
-            } else if (checkpoint == null
-                    || !checkpoint.bitmaps().containsKey(disk.id().value())) {
+            } else if (checkpoint == null) {
+                forgotten.put(disk.id(), parent.name());
                 subject.facts().trackingLost(disk.id(), "libvirt does not know its checkpoint " + parent.name());
+            } else if (!checkpoint.bitmaps().containsKey(disk.id().value())) {
+                subject.facts().trackingLost(disk.id(), "its checkpoint " + parent.name() + " has no bitmap of it");
             } else {
                 since.put(disk.id(), checkpoint);
             }
@@ -276,6 +281,11 @@ final class RunningSnapshot extends DomainSnapshot {
         } catch (GenieVmException e) {
             return !e.code().equals(ErrorCode.NOT_FOUND);
         }
+    }
+
+    @Override
+    void clearForgotten(Checkpoints checkpoints) {
+        forgotten.forEach((disk, name) -> checkpoints.deleteForgotten(name, disk.value()));
     }
 
     @Override
