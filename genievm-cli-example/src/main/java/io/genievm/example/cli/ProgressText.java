@@ -32,6 +32,7 @@ final class ProgressText {
         return switch (phase) {
             case PREPARE -> "preparing";
             case AUDIT -> "auditing";
+            case COMPARE -> "comparing";
             case COPY -> "copying";
             case COMMIT -> "committing";
             case STRUCTURE -> "checking structure";
