@@ -1,8 +1,12 @@
 package io.genievm.kvm.internal.libvirt;
 
+import io.genievm.api.Resource;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import org.w3c.dom.Element;
 
 /** What the driver needs of a domain's XML. Immutable. */
 public final class DomainXml {
@@ -43,42 +47,122 @@ public final class DomainXml {
             boolean shareable,
             boolean isTransient) {}
 
+    private static final String AGENT = "org.qemu.guest_agent.0";
+
+    private final String name;
+    private final String uuid;
+    private final List<Disk> disks;
+    private final @Nullable String nvram;
+    private final boolean hasTpm;
+    private final boolean hasAgentChannel;
+
+    private DomainXml(Element domain, String name) {
+        this.name = name;
+        uuid = XmlText.textOf(domain, "uuid");
+        Resource resource = Resource.named(name);
+        List<Disk> found = new ArrayList<>();
+        for (Element disk : XmlText.grandchildren(domain, "devices", "disk")) {
+            found.add(disk(disk, resource));
+        }
+        found.sort(Comparator.comparing(Disk::target));
+        disks = List.copyOf(found);
+        Element os = XmlText.child(domain, "os");
+        nvram = os == null ? null : nvram(os);
+        hasTpm = !XmlText.grandchildren(domain, "devices", "tpm").isEmpty();
+        hasAgentChannel = XmlText.grandchildren(domain, "devices", "channel").stream()
+                .anyMatch(channel -> AGENT.equals(XmlText.attributeOf(channel, "target", "name")));
+    }
+
     /**
-     * Reads a definition.
+     * Reads a definition. What it does not know in it, it passes over.
      *
      * @throws io.genievm.api.GenieVmException with {@code IO_ERROR} when it is none
      */
     public static DomainXml parse(String xml) {
-        throw new UnsupportedOperationException();
+        Element domain = XmlText.parse(xml, "domain", Resource.NONE);
+        String name = XmlText.textOf(domain, "name");
+        if (name.isEmpty()) {
+            throw XmlText.unreadable(Resource.NONE, "domain", "it has no name");
+        }
+        return new DomainXml(domain, name);
+    }
+
+    private static Disk disk(Element disk, Resource resource) {
+        String target = XmlText.attributeOf(disk, "target", "dev");
+        if (target.isEmpty()) {
+            throw XmlText.unreadable(resource, "domain", "a disk has no target");
+        }
+        Device device = switch (disk.getAttribute("device")) {
+            // libvirt's default
+            case "", "disk" -> Device.DISK;
+            case "cdrom" -> Device.CDROM;
+            case "floppy" -> Device.FLOPPY;
+            case "lun" -> Device.LUN;
+            default ->
+                throw XmlText.unreadable(
+                        resource, "domain", "disk '" + target + "' is a '" + disk.getAttribute("device") + "'");
+        };
+        String type = disk.getAttribute("type").isEmpty() ? "file" : disk.getAttribute("type");
+        Element source = XmlText.child(disk, "source");
+        String path = switch (type) {
+            case "file" -> source == null ? "" : source.getAttribute("file");
+            case "block" -> source == null ? "" : source.getAttribute("dev");
+            default -> "";
+        };
+        boolean isPath = type.equals("file") || type.equals("block");
+        String format = XmlText.attributeOf(disk, "driver", "type");
+        return new Disk(
+                target,
+                device,
+                type,
+                path.isEmpty() ? null : path,
+                isPath ? !path.isEmpty() : source != null,
+                // libvirt's default too: it does not guess, since the content of a raw image is the guest's.
+                format.isEmpty() ? "raw" : format,
+                XmlText.child(disk, "readonly") != null,
+                XmlText.child(disk, "shareable") != null,
+                XmlText.child(disk, "transient") != null);
+    }
+
+    /** The path is the text of the element, or since libvirt 8.5 the file of a source in it. */
+    private static @Nullable String nvram(Element os) {
+        Element element = XmlText.child(os, "nvram");
+        if (element == null) {
+            return null;
+        }
+        String path = XmlText.child(element, "source") == null
+                ? element.getTextContent().strip()
+                : XmlText.attributeOf(element, "source", "file");
+        return path.isEmpty() ? null : path;
     }
 
     /** The domain's name. */
     public String name() {
-        throw new UnsupportedOperationException();
+        return name;
     }
 
-    /** The domain's UUID. */
+    /** The domain's UUID; empty in a definition that leaves it to libvirt to draw one. */
     public String uuid() {
-        throw new UnsupportedOperationException();
+        return uuid;
     }
 
     /** Its disks of all kinds, ascending by target. */
     public List<Disk> disks() {
-        throw new UnsupportedOperationException();
+        return disks;
     }
 
     /** The path of the file with the firmware's variables. */
     public Optional<String> nvram() {
-        throw new UnsupportedOperationException();
+        return Optional.ofNullable(nvram);
     }
 
     /** Whether there is a TPM. */
     public boolean hasTpm() {
-        throw new UnsupportedOperationException();
+        return hasTpm;
     }
 
     /** Whether a channel for the guest agent is there. */
     public boolean hasAgentChannel() {
-        throw new UnsupportedOperationException();
+        return hasAgentChannel;
     }
 }
