@@ -87,4 +87,18 @@ final class Disks {
             at += length;
         }
     }
+
+    /** Writes the beginning of an array to where it belongs on a disk, but for blocks of zeroes. */
+    static void writeNonZero(DiskWriter writer, byte[] bytes, int end) {
+        int step = 65_536;
+        for (int at = 0; at < end; at += step) {
+            int until = Math.min(end, at + step);
+            for (int i = at; i < until; i++) {
+                if (bytes[i] != 0) {
+                    write(writer, bytes, at, until);
+                    break;
+                }
+            }
+        }
+    }
 }

@@ -171,6 +171,18 @@ public abstract class HypervisorProviderContract {
         return true;
     }
 
+    /**
+     * A VM of that hypervisor that is shut off, into whose disks the tests of {@link DiskWriting} write. They put back what
+     * was there. It may be the known VM.
+     *
+     * @return a VM with at least one disk that is not empty; all disks fit the heap
+     */
+    protected KnownVm writableVm() {
+        throw new AssertionError(
+                "The driver has DiskWriting. Override HypervisorProviderContract.writableVm so that the "
+                        + "contract has a VM to write into, or do not have the ability.");
+    }
+
     @BeforeEach
     final void connect() {
         known = knownVm();
@@ -1139,6 +1151,76 @@ public abstract class HypervisorProviderContract {
         });
     }
 
+    @Test
+    @DisplayName("writing: an open disk has the described size and reads what is there")
+    final void opensDisksForWriting() {
+        connection
+                .ability(DiskWriting.class)
+                .ifPresent(writing -> new DiskWritingRules(writing, writableVm()).readsWhatIsThere());
+    }
+
+    @Test
+    @DisplayName(
+            "writing: what is written out of order and zeroed is there, at once, when opened anew, and in a snapshot")
+    final void writesDisks() {
+        connection.ability(DiskWriting.class).ifPresent(writing -> {
+            KnownVm vm = writableVm();
+            new DiskWritingRules(writing, vm).writes(contents -> {
+                try (VmSnapshot snapshot =
+                        connection.beginSnapshot(vm.id(), request().build())) {
+                    snapshot.disks().forEach(disk -> KnownContents.assertHolds(disk, contents.get(disk.id())));
+                    snapshot.abandoned();
+                }
+            });
+        });
+    }
+
+    @Test
+    @DisplayName("writing: what is written is in the list of changes, or the tokens from before are unknown")
+    final void tellsWhatWasWritten() {
+        connection.ability(DiskWriting.class).ifPresent(writing -> {
+            KnownVm vm = writableVm();
+            Map<DiskId, ChangeToken> tokens = new HashMap<>();
+            try (VmSnapshot snapshot =
+                    connection.beginSnapshot(vm.id(), request().build())) {
+                snapshot.disks().forEach(disk -> disk.token().ifPresent(token -> tokens.put(disk.id(), token)));
+                snapshot.committed();
+            }
+            new DiskWritingRules(writing, vm).writes(contents -> {
+                SnapshotRequest request = request(repository, tokens).build();
+                try (VmSnapshot snapshot = connection.beginSnapshot(vm.id(), request)) {
+                    for (SnapshotDisk disk : snapshot.disks()) {
+                        ChangeToken token = tokens.get(disk.id());
+                        if (token != null && disk.changesSince(token) instanceof Changes.Known list) {
+                            KnownContents.assertCovers(
+                                    disk,
+                                    Disks.extents(list.extents(), disk.capacity()),
+                                    vm.disks().get(disk.id()),
+                                    contents.get(disk.id()));
+                        }
+                    }
+                    snapshot.abandoned();
+                }
+            });
+        });
+    }
+
+    @Test
+    @DisplayName("writing: a VM or disk that is not there is NOT_FOUND")
+    final void doesNotOpenUnknownDisks() {
+        connection
+                .ability(DiskWriting.class)
+                .ifPresent(writing -> new DiskWritingRules(writing, writableVm()).refusesWhatIsNotThere());
+    }
+
+    @Test
+    @DisplayName("rule 5: a closed disk refuses with CLOSED, closes again, and can be opened anew")
+    final void closedDiskRefuses() {
+        connection
+                .ability(DiskWriting.class)
+                .ifPresent(writing -> new DiskWritingRules(writing, writableVm()).refusesWhenClosed());
+    }
+
     private VmSnapshot begin() {
         return connection.beginSnapshot(known.id(), request().build());
     }
@@ -1324,22 +1406,9 @@ public abstract class HypervisorProviderContract {
                 new Random(3).nextBytes(garbage);
                 Disks.write(writer, garbage, 0, half);
                 writer.zero(0, half);
-                writeNonZero(writer, bytes, half);
+                Disks.writeNonZero(writer, bytes, half);
             }
             writer.flush();
-        }
-    }
-
-    private static void writeNonZero(DiskWriter writer, byte[] bytes, int end) {
-        int step = 65_536;
-        for (int at = 0; at < end; at += step) {
-            int until = Math.min(end, at + step);
-            for (int i = at; i < until; i++) {
-                if (bytes[i] != 0) {
-                    Disks.write(writer, bytes, at, until);
-                    break;
-                }
-            }
         }
     }
 

@@ -46,6 +46,17 @@ class InMemoryHypervisorContractTest extends HypervisorProviderContract {
     }
 
     @Override
+    protected KnownVm writableVm() {
+        byte[] random = new byte[1_000_001];
+        new Random(2).nextBytes(random);
+        KnownVm vm = new KnownVm("idle", Map.of("empty", new byte[0], "one", new byte[] {1}, "root", random));
+        InMemoryVm made = hypervisor().addVm("idle");
+        made.shutOff(true);
+        vm.disks().forEach((id, bytes) -> made.addDisk(id.value(), bytes));
+        return vm;
+    }
+
+    @Override
     protected Set<Class<?>> abilities() {
         return Set.of(VmCreation.class, DiskWriting.class);
     }
