@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -84,6 +85,12 @@ public final class NbdConnection implements AutoCloseable {
     /** Whether requests may still be sent. */
     public boolean isOpen() {
         return table.isOpen();
+    }
+
+    /** Why it is not open any more; {@code null} while it is. */
+    @Nullable
+    GenieVmException failure() {
+        return table.failure();
     }
 
     /** How many requests are under way at this moment. */

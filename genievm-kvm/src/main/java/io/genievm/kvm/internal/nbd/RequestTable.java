@@ -51,6 +51,17 @@ final class RequestTable {
         }
     }
 
+    /** Why no more requests may be sent, if that is so. */
+    @Nullable
+    GenieVmException failure() {
+        lock.lock();
+        try {
+            return failure == null && shuttingDown ? shuttingDown() : failure;
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** How many requests are under way at this moment. */
     int size() {
         lock.lock();
@@ -88,11 +99,13 @@ final class RequestTable {
             throw again(failure);
         }
         if (shuttingDown) {
-            throw new GenieVmException(
-                    ErrorCode.TRANSIENT_IO_ERROR,
-                    resource,
-                    "the NBD server at " + resource.name() + " is shutting down");
+            throw shuttingDown();
         }
+    }
+
+    private GenieVmException shuttingDown() {
+        return new GenieVmException(
+                ErrorCode.TRANSIENT_IO_ERROR, resource, "the NBD server at " + resource.name() + " is shutting down");
     }
 
     /** The request that an answer is for, if there is one. */
