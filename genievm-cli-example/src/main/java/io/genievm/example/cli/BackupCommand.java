@@ -5,6 +5,7 @@ import io.genievm.api.Extent;
 import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.HypervisorConfig;
 import io.genievm.api.hypervisor.HypervisorConnection;
+import io.genievm.api.hypervisor.QuiesceMode;
 import io.genievm.api.store.BlobStoreConfig;
 import io.genievm.core.AuditMode;
 import io.genievm.core.BackupReport;
@@ -69,6 +70,14 @@ final class BackupCommand implements Action {
     private Set<DiskId> excludedDisks = new LinkedHashSet<>();
 
     @Option(
+            names = "--quiesce",
+            paramLabel = "HOW",
+            description = "How far the guest is brought to rest first: none, filesystem or application. Unless said"
+                    + " otherwise its file systems, where the hypervisor can do that. Where the guest refuses, the"
+                    + " backup goes on with a warning.")
+    private @Nullable QuiesceMode quiesce;
+
+    @Option(
             names = "--allow-inconsistent",
             description = "Keep a disk that changed while it was read, with a warning, instead of failing.")
     private boolean allowInconsistent;
@@ -100,6 +109,9 @@ final class BackupCommand implements Action {
                 .excludedDisks(excludedDisks)
                 .allowInconsistent(allowInconsistent)
                 .full(full);
+        if (quiesce != null) {
+            request.quiesce(quiesce);
+        }
         if (audit != null) {
             refuseFull("--audit");
             request.audit(audit);

@@ -4,6 +4,7 @@ import io.genievm.api.DiskId;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.HypervisorConfig;
+import io.genievm.api.hypervisor.QuiesceMode;
 import io.genievm.api.store.BlobStoreConfig;
 import io.genievm.core.AuditMode;
 import io.genievm.core.Codec;
@@ -84,6 +85,8 @@ final class RootCommand {
                 .registerConverter(PointPrefix.class, PointPrefix::new)
                 .registerConverter(AuditShare.class, AuditShare::parse)
                 .registerConverter(AuditMode.class, RootCommand::auditMode)
+                .registerConverter(QuiesceMode.class, RootCommand::quiesceMode)
+                .registerConverter(DriverOption.class, DriverOption::parse)
                 .registerConverter(Path.class, checked(RootCommand::folder))
                 // A VM may be called @web.
                 .setExpandAtFiles(false)
@@ -106,6 +109,17 @@ final class RootCommand {
                 .findFirst()
                 .orElseThrow(() -> new TypeConversionException("no audit '" + text + "': allowed are "
                         + Arrays.stream(AuditMode.values()).map(Text::word).collect(Collectors.joining(", "))));
+    }
+
+    private static QuiesceMode quiesceMode(String text) {
+        return switch (text) {
+            case "none" -> QuiesceMode.NONE;
+            case "filesystem" -> QuiesceMode.FILE_SYSTEM;
+            case "application" -> QuiesceMode.APPLICATION;
+            default ->
+                throw new TypeConversionException(
+                        "no way to bring a guest to rest '" + text + "': allowed are none, filesystem, application");
+        };
     }
 
     private static Path folder(String text) {

@@ -12,6 +12,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.function.Supplier;
 
 /**
  * What one run of the command line came to.
@@ -26,10 +27,15 @@ record Run(int status, String output, String error) {
 
     /** Runs it in this process. */
     static Run of(String... arguments) {
+        return with(GenieVm::open, arguments);
+    }
+
+    /** Runs it in this process, with drivers and stores as they are given. */
+    static Run with(Supplier<GenieVm> genie, String... arguments) {
         ByteArrayOutputStream output = new ByteArrayOutputStream();
         ByteArrayOutputStream error = new ByteArrayOutputStream();
         int status = new Cli(new Environment(
-                        stream(output), stream(error), OptionalInt.empty(), false, GenieVm::open, Run::mustNotHalt))
+                        stream(output), stream(error), OptionalInt.empty(), false, genie, Run::mustNotHalt))
                 .run(arguments);
         return new Run(status, output.toString(StandardCharsets.UTF_8), error.toString(StandardCharsets.UTF_8));
     }

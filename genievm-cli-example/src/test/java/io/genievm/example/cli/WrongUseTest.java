@@ -72,7 +72,7 @@ class WrongUseTest {
     @Test
     void unknownDriverOrStore() throws IOException {
         assertRefused("vms --host clouds:here", ExitStatus.FAILED, "UNSUPPORTED", "images");
-        assertRefused("vms --host qemu:///system", ExitStatus.FAILED, "UNSUPPORTED", "kvm");
+        assertRefused("vms --host vsphere:here", ExitStatus.FAILED, "UNSUPPORTED", "vmware");
         assertRefused("list --repo clouds:here", ExitStatus.FAILED, "UNSUPPORTED", "clouds");
     }
 
@@ -131,6 +131,17 @@ class WrongUseTest {
         assertRefused("restore --repo REPO --vm web --to TARGET", ExitStatus.FAILED, "ALREADY_EXISTS", "root.raw");
         assertRefused(
                 "restore --repo REPO --vm web --host HOST --name web", ExitStatus.FAILED, "ALREADY_EXISTS", "web");
+    }
+
+    @Test
+    void whatADriverCanNot() throws IOException {
+        assertRefused(
+                "restore --repo REPO --vm web --host HOST --over web", ExitStatus.FAILED, "UNSUPPORTED", "images");
+        assertRefused(
+                "restore --repo REPO --vm web --host HOST --name web2 --set no-such-option=1",
+                ExitStatus.WRONG_USAGE,
+                "INVALID_ARGUMENT",
+                "no-such-option");
     }
 
     @Test
