@@ -5,6 +5,8 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.w3c.dom.Element;
 
@@ -48,6 +50,8 @@ public final class DomainXml {
             boolean isTransient) {}
 
     private static final String AGENT = "org.qemu.guest_agent.0";
+
+    private static final Pattern NODE = Pattern.compile("libvirt-([0-9]+)-[a-z]+");
 
     private final String name;
     private final String uuid;
@@ -122,6 +126,26 @@ public final class DomainXml {
                 XmlText.child(disk, "readonly") != null,
                 XmlText.child(disk, "shareable") != null,
                 XmlText.child(disk, "transient") != null);
+    }
+
+    /**
+     * The disk whose image QEMU has under a name that libvirt gave it, such as {@code libvirt-2-format}; {@code null}
+     * when it can not be told.
+     *
+     * @param xml the domain as it runs
+     */
+    static @Nullable String targetOfNode(String xml, String node) {
+        Matcher matcher = NODE.matcher(node);
+        if (!matcher.matches()) {
+            return null;
+        }
+        Element domain = XmlText.parse(xml, "domain", Resource.NONE);
+        for (Element disk : XmlText.grandchildren(domain, "devices", "disk")) {
+            if (matcher.group(1).equals(XmlText.attributeOf(disk, "source", "index"))) {
+                return XmlText.attributeOf(disk, "target", "dev");
+            }
+        }
+        return null;
     }
 
     /** The path is the text of the element, or since libvirt 8.5 the file of a source in it. */

@@ -7,9 +7,15 @@ import com.sun.jna.ptr.PointerByReference;
 import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,22 +26,29 @@ import org.w3c.dom.Element;
  * {@link io.genievm.api.GenieVmException} with libvirt's message; nothing is printed, by libvirt neither: from the first
  * connection on, libvirt's own printing of errors is off in the whole process. A connection that broke, as by a restart
  * of the daemon, is made anew by the next call. A call during which it broke fails with {@code TRANSIENT_IO_ERROR}; what
- * it asked for may have been done. Safe for use by several threads.
+ * it asked for may have been done.
+ *
+ * <p>Safe for use by several threads, which never wait for each other here: each call has a connection of libvirt's to
+ * itself. In libvirt's client from 6.1 to 10.1, a call may wait for as long as another one that is under way on the same
+ * connection, which would have a thaw wait for half a minute behind a backup that can not begin.
  */
 public final class LibvirtConnection implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(LibvirtConnection.class);
 
     private static final int BYTES_OF_UUID_TEXT = 37;
 
+    /** More are made where more are needed; making one takes some milliseconds. */
+    private static final int MOST_IDLE = 4;
+
+    private static final Path FIRMWARE_UUID = Path.of("/sys/class/dmi/id/product_uuid");
+    private static final Path MACHINE_ID = Path.of("/etc/machine-id");
+
     private final String uri;
     private final Resource resource;
     private final Connector connector;
 
-    /** Held while a connection is made, so that callers who miss it wait for one and share it. */
-    private final ReentrantLock connecting = new ReentrantLock();
-
     private final Object lock = new Object();
-    private @Nullable Session current;
+    private final Deque<Session> idle = new ArrayDeque<>();
     private boolean closed;
 
     private volatile @Nullable String hostUuid;
@@ -99,7 +112,7 @@ public final class LibvirtConnection implements AutoCloseable {
     static LibvirtConnection open(String uri, Connector connector) {
         LibvirtConnection connection = new LibvirtConnection(uri, connector);
         try {
-            connection.adopt(connector.connect(uri));
+            connection.giveBack(connector.connect(uri));
             connection.call(session -> {
                 LongByReference version = new LongByReference();
                 session.check(session.libvirt().virConnectGetLibVersion(session.connect(), version));
@@ -134,24 +147,43 @@ public final class LibvirtConnection implements AutoCloseable {
     }
 
     /**
-     * The host's UUID as the daemon tells it, the same for every connection to that daemon. On a machine whose firmware
-     * has none, and for which none is configured, libvirt draws another at each start of the daemon; a connection keeps
-     * to the first that it was told.
+     * The host's UUID, which is the same for every connection to it: as the daemon tells it, or, on a machine whose
+     * firmware has none, made from the machine's id, since libvirt draws another at each start of the daemon there.
      */
     public String hostUuid() {
         String known = hostUuid;
         if (known == null) {
-            String capabilities =
-                    call(session -> session.text(session.libvirt().virConnectGetCapabilities(session.connect())));
-            Element root = XmlText.parse(capabilities, "capabilities", resource);
-            Element host = XmlText.child(root, "host");
-            known = host == null ? "" : XmlText.textOf(host, "uuid");
-            if (known.isEmpty()) {
-                throw new GenieVmException(ErrorCode.IO_ERROR, resource, "libvirt does not tell the host's UUID");
+            known = Files.exists(FIRMWARE_UUID) ? null : uuidOfMachineId();
+            if (known == null) {
+                known = uuidOfDaemon();
             }
             hostUuid = known;
         }
         return known;
+    }
+
+    private static @Nullable String uuidOfMachineId() {
+        try {
+            String id = Files.readString(MACHINE_ID, StandardCharsets.US_ASCII).strip();
+            // The id itself is to be told to nobody, says machine-id(5).
+            return id.isEmpty()
+                    ? null
+                    : UUID.nameUUIDFromBytes(("io.genievm.kvm " + id).getBytes(StandardCharsets.US_ASCII))
+                            .toString();
+        } catch (IOException e) {
+            return null;
+        }
+    }
+
+    private String uuidOfDaemon() {
+        String capabilities =
+                call(session -> session.text(session.libvirt().virConnectGetCapabilities(session.connect())));
+        Element host = XmlText.child(XmlText.parse(capabilities, "capabilities", resource), "host");
+        String uuid = host == null ? "" : XmlText.textOf(host, "uuid");
+        if (uuid.isEmpty()) {
+            throw new GenieVmException(ErrorCode.IO_ERROR, resource, "libvirt does not tell the host's UUID");
+        }
+        return uuid;
     }
 
     /** All domains, running or not, in no order. */
@@ -262,28 +294,28 @@ public final class LibvirtConnection implements AutoCloseable {
     }
 
     private <T> T call(Resource about, OnConnection<T> work) {
-        Session session = enter();
+        Session session = take();
         try {
             return work.apply(session);
         } catch (LibvirtFailure e) {
-            if (!dropIfBroken(session)) {
+            if (!session.isBroken()) {
                 throw e.error().toException(about);
             }
         } finally {
-            session.leave();
+            giveBack(session);
         }
         return callOnce(about, work);
     }
 
     /** Does what must not be done twice. */
     private <T> T callOnce(Resource about, OnConnection<T> work) {
-        Session session = enter();
+        Session session = take();
         try {
             return work.apply(session);
         } catch (LibvirtFailure e) {
             throw translated(session, e, about);
         } finally {
-            session.leave();
+            giveBack(session);
         }
     }
 
@@ -295,14 +327,14 @@ public final class LibvirtConnection implements AutoCloseable {
      */
     <T> T onDomain(String domainUuid, Resource about, OnDomain<T> work) {
         for (boolean again = true; ; again = false) {
-            Session session = enter();
+            Session session = take();
             try {
                 Pointer domain;
                 try {
                     domain =
                             session.check(session.libvirt().virDomainLookupByUUIDString(session.connect(), domainUuid));
                 } catch (LibvirtFailure e) {
-                    if (again && dropIfBroken(session)) {
+                    if (again && session.isBroken()) {
                         continue;
                     }
                     throw e;
@@ -315,13 +347,13 @@ public final class LibvirtConnection implements AutoCloseable {
             } catch (LibvirtFailure e) {
                 throw translated(session, e, about);
             } finally {
-                session.leave();
+                giveBack(session);
             }
         }
     }
 
-    private GenieVmException translated(Session session, LibvirtFailure failure, Resource about) {
-        if (dropIfBroken(session)) {
+    private static GenieVmException translated(Session session, LibvirtFailure failure, Resource about) {
+        if (session.isBroken()) {
             return new GenieVmException(
                     ErrorCode.TRANSIENT_IO_ERROR,
                     about,
@@ -330,73 +362,47 @@ public final class LibvirtConnection implements AutoCloseable {
         return failure.error().toException(about);
     }
 
-    /** Sees to it that a broken connection is not used again. */
-    private boolean dropIfBroken(Session session) {
-        if (session.isAlive()) {
-            return false;
-        }
-        synchronized (lock) {
-            if (current != session) {
-                // Somebody else has found it out before.
-                return true;
-            }
-            current = null;
-        }
-        session.leave();
-        return true;
-    }
-
-    /** The connection for one call, made if there is none; to be left. */
-    private Session enter() {
-        Session session = enterCurrent();
-        if (session != null) {
-            return session;
-        }
-        connecting.lock();
-        try {
-            session = enterCurrent();
-            if (session != null) {
-                return session;
-            }
-            try {
-                adopt(connector.connect(uri));
-            } catch (LibvirtFailure e) {
-                ErrorCode code = e.error().code();
-                // It was there before, so it is about to be there again.
-                throw new GenieVmException(
-                        code.equals(ErrorCode.NOT_FOUND) ? ErrorCode.TRANSIENT_IO_ERROR : code,
-                        resource,
-                        "the connection to libvirt was lost and can not be made anew: "
-                                + e.error().message());
-            }
-            LOG.info("connected to {} anew", uri);
-        } finally {
-            connecting.unlock();
-        }
-        return enter();
-    }
-
-    private @Nullable Session enterCurrent() {
+    /** A connection for one call; to be given back. */
+    private Session take() {
         synchronized (lock) {
             if (closed) {
                 throw new GenieVmException(ErrorCode.CLOSED, resource, "the connection to " + uri + " is closed");
             }
-            if (current != null) {
-                current.enter();
+            Session session = idle.poll();
+            if (session != null) {
+                return session;
             }
-            return current;
+        }
+        try {
+            Session session = connector.connect(uri);
+            LOG.debug("one more connection to {}", uri);
+            return session;
+        } catch (LibvirtFailure e) {
+            ErrorCode code = e.error().code();
+            // It was there before, so it is about to be there again.
+            throw new GenieVmException(
+                    code.equals(ErrorCode.NOT_FOUND) ? ErrorCode.TRANSIENT_IO_ERROR : code,
+                    resource,
+                    "can not connect to the libvirt daemon at " + uri + " any more: "
+                            + e.error().message());
         }
     }
 
-    /** Takes a new connection over, or ends it when it comes too late. */
-    private void adopt(Session session) {
+    private void giveBack(Session session) {
+        List<Session> useless = new ArrayList<>();
         synchronized (lock) {
-            if (!closed) {
-                current = session;
-                return;
+            if (session.hasBroken()) {
+                // The daemon is another one now, so the others are broken too and have only not noticed.
+                useless.addAll(idle);
+                idle.clear();
+                useless.add(session);
+            } else if (closed || idle.size() >= MOST_IDLE) {
+                useless.add(session);
+            } else {
+                idle.push(session);
             }
         }
-        session.leave();
+        useless.forEach(Session::close);
     }
 
     /**
@@ -405,15 +411,13 @@ public final class LibvirtConnection implements AutoCloseable {
      */
     @Override
     public void close() {
-        Session last;
+        List<Session> useless;
         synchronized (lock) {
             closed = true;
-            last = current;
-            current = null;
+            useless = new ArrayList<>(idle);
+            idle.clear();
         }
-        if (last != null) {
-            last.leave();
-        }
+        useless.forEach(Session::close);
     }
 
     @Override

@@ -50,6 +50,9 @@ public final class LibvirtDomain {
     private static final Pattern FROZEN = Pattern.compile("\"return\"\\s*:\\s*\"(frozen|thawed)\"");
     private static final Pattern CHECKPOINT_UNSUPPORTED = Pattern.compile("checkpoint for disk (\\S+) unsupported");
 
+    private static final Pattern BITMAP_UNSUPPORTED =
+            Pattern.compile("Can't make bitmap '[^']*' persistent in '([^']*)'");
+
     private final LibvirtConnection connection;
     private final String uuid;
     private volatile String name;
@@ -199,6 +202,9 @@ public final class LibvirtDomain {
                 return session.check(session.libvirt().virDomainBackupBegin(domain, backup, checkpoint, 0));
             } catch (LibvirtFailure e) {
                 BackupRefusedException refused = refusal(name, e.error(), backup, checkpoint);
+                if (refused == null && checkpoint != null) {
+                    refused = refusalByImage(session, domain, e.error());
+                }
                 if (refused != null) {
                     throw refused;
                 }
@@ -248,6 +254,22 @@ public final class LibvirtDomain {
             default:
                 return null;
         }
+    }
+
+    /** What QEMU says of an image that can not keep bitmaps, such as a qcow2 of the first version. */
+    private @Nullable BackupRefusedException refusalByImage(Session session, Pointer domain, LibvirtError error) {
+        Matcher words = BITMAP_UNSUPPORTED.matcher(error.message());
+        if (!words.find()) {
+            return null;
+        }
+        String node = words.group(1);
+        String disk = null;
+        try {
+            disk = DomainXml.targetOfNode(session.text(session.libvirt().virDomainGetXMLDesc(domain, 0)), node);
+        } catch (LibvirtFailure e) {
+            LOG.debug("{}: which disk {} is can not be found out: {}", name, node, e.getMessage());
+        }
+        return new BackupRefusedException(name, BackupProblem.CHECKPOINT_UNSUPPORTED, disk, error.message());
     }
 
     /** The one of some disks that stands in a message as a word; {@code null} for none or several. */
@@ -338,7 +360,8 @@ public final class LibvirtDomain {
      */
     public void abortJob() {
         long deadline = System.nanoTime() + PATIENCE_FOR_ABORT.toNanos();
-        if (backupXml().isEmpty()) {
+        Optional<String> job = backupXml();
+        if (job.isEmpty()) {
             return;
         }
         on((session, domain) -> {
@@ -352,7 +375,8 @@ public final class LibvirtDomain {
                 throw e;
             }
         });
-        while (backupXml().isPresent()) {
+        // Another one is one that somebody has begun since.
+        while (backupXml().equals(job)) {
             if (System.nanoTime() - deadline > 0) {
                 throw new GenieVmException(
                         ErrorCode.BUSY,
@@ -513,7 +537,7 @@ public final class LibvirtDomain {
                 answer = session.text(qemu.virDomainQemuAgentCommand(
                         domain, "{\"execute\":\"guest-fsfreeze-status\"}", PATIENCE_FOR_AGENT_SECONDS, 0));
             } catch (LibvirtFailure e) {
-                if (!session.isAlive() || e.is(LibvirtError.NO_DOMAIN)) {
+                if (session.isBroken() || e.is(LibvirtError.NO_DOMAIN)) {
                     throw e;
                 }
                 LOG.debug("{}: the agent does not tell whether the guest is frozen: {}", name, e.getMessage());

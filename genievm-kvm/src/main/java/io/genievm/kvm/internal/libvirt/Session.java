@@ -4,18 +4,15 @@ import com.sun.jna.Native;
 import com.sun.jna.Pointer;
 import org.jspecify.annotations.Nullable;
 
-/**
- * A {@code virConnect} that several calls use at a time, and that is closed when its owner and the last of them are done
- * with it: libvirt does not forgive a call on a connection that was closed meanwhile. Safe for use by several threads.
- */
+/** One {@code virConnect}, for one call at a time. */
 final class Session {
     private final LibvirtFunctions libvirt;
     private final Pointer connect;
     private final Runnable closing;
-    private int users = 1;
+    private boolean broken;
 
     /**
-     * Makes a session with one user, its owner.
+     * Makes a session.
      *
      * @param libvirt the functions
      * @param connect the connection
@@ -35,27 +32,26 @@ final class Session {
         return connect;
     }
 
-    /** Begins a use. The owner's own use must last until this returns. */
-    synchronized void enter() {
-        if (users == 0) {
-            throw new IllegalStateException("the connection was closed");
-        }
-        users++;
+    /** Closes it; nothing may be called on it any more. */
+    void close() {
+        closing.run();
     }
 
-    /** Ends a use; the last one closes. */
-    void leave() {
-        boolean last;
-        synchronized (this) {
-            last = --users == 0;
+    /** Finds out, after a failure, whether it was that the daemon is not at the other end any more. */
+    boolean isBroken() {
+        if (!broken) {
+            broken = !isAlive();
         }
-        if (last) {
-            closing.run();
-        }
+        return broken;
     }
 
-    /** Whether the daemon is still at the other end, as far as this end knows; asks it nothing. */
-    boolean isAlive() {
+    /** What {@link #isBroken} found out. */
+    boolean hasBroken() {
+        return broken;
+    }
+
+    /** As far as this end knows; asks the daemon nothing. */
+    private boolean isAlive() {
         return libvirt.virConnectIsAlive(connect) == 1;
     }
 
