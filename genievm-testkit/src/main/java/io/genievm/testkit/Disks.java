@@ -1,6 +1,7 @@
 package io.genievm.testkit;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.genievm.api.Extent;
 import io.genievm.api.hypervisor.DiskLimits;
@@ -8,8 +9,10 @@ import io.genievm.api.hypervisor.DiskReader;
 import io.genievm.api.hypervisor.DiskWriter;
 import io.genievm.api.hypervisor.ExtentCursor;
 import io.genievm.api.hypervisor.SnapshotDisk;
+import io.genievm.api.hypervisor.VmSnapshot;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 
 /** Reads and writes whole disks within their limits, as the core would. */
@@ -100,5 +103,34 @@ final class Disks {
                 }
             }
         }
+    }
+
+    /** Checks when a cursor gives its extent. */
+    static void assertKeepsItsRules(ExtentCursor cursor, long capacity) {
+        assertThatThrownBy(cursor::offset).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(cursor::length).isInstanceOf(IllegalStateException.class);
+        long end = 0;
+        while (cursor.next()) {
+            assertThat(cursor.offset()).isEqualTo(cursor.offset()).isBetween(end, capacity - 1);
+            assertThat(cursor.length()).isPositive().isEqualTo(cursor.length());
+            end = cursor.offset() + cursor.length();
+        }
+        assertThatThrownBy(cursor::offset).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(cursor::length).isInstanceOf(IllegalStateException.class);
+        cursor.close();
+        cursor.close();
+    }
+
+    /** The largest disk, which has some bytes. */
+    static SnapshotDisk largest(VmSnapshot snapshot) {
+        SnapshotDisk largest = Collections.max(snapshot.disks(), (a, b) -> Long.compare(a.capacity(), b.capacity()));
+        assertThat(largest.capacity()).as("the largest disk of the known VM").isPositive();
+        return largest;
+    }
+
+    /** Reads as little as may be from the beginning. */
+    static void readFirst(DiskReader reader, SnapshotDisk disk) {
+        int length = (int) Math.min(disk.limits().alignment(), disk.capacity());
+        reader.read(0, ByteBuffer.allocateDirect(length));
     }
 }

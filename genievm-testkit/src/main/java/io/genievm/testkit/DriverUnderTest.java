@@ -1,0 +1,97 @@
+package io.genievm.testkit;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.genievm.api.DiskId;
+import io.genievm.api.RepositoryId;
+import io.genievm.api.SessionId;
+import io.genievm.api.hypervisor.Cancellation;
+import io.genievm.api.hypervisor.ChangeToken;
+import io.genievm.api.hypervisor.HypervisorConnection;
+import io.genievm.api.hypervisor.SnapshotDisk;
+import io.genievm.api.hypervisor.SnapshotRequest;
+import io.genievm.api.hypervisor.VmSnapshot;
+import java.util.Map;
+import java.util.UUID;
+import java.util.function.Supplier;
+
+/** The driver that a contract tests: an open connection, the known VM, and whose backups are made. For one test. */
+final class DriverUnderTest {
+    private final Supplier<HypervisorConnection> opening;
+    private final KnownVm known;
+    private final RepositoryId repository = newRepository();
+    private HypervisorConnection connection;
+
+    DriverUnderTest(KnownVm known, Supplier<HypervisorConnection> opening) {
+        this.known = known;
+        this.opening = opening;
+        this.connection = opening.get();
+    }
+
+    KnownVm known() {
+        return known;
+    }
+
+    RepositoryId repository() {
+        return repository;
+    }
+
+    HypervisorConnection connection() {
+        return connection;
+    }
+
+    /** Opens another connection in place of the one that was closed. */
+    void reconnect() {
+        connection = opening.get();
+    }
+
+    VmSnapshot begin() {
+        return connection.beginSnapshot(known.id(), request().build());
+    }
+
+    VmSnapshot begin(RepositoryId owner, Map<DiskId, ChangeToken> parents) {
+        return connection.beginSnapshot(known.id(), request(owner, parents).build());
+    }
+
+    SnapshotRequest.Builder request() {
+        return request(repository, Map.of());
+    }
+
+    SnapshotRequest.Builder request(RepositoryId owner, Map<DiskId, ChangeToken> parents) {
+        return SnapshotRequest.builder(
+                        owner, new SessionId(UUID.randomUUID().toString().replace("-", "")))
+                .parentTokens(parents)
+                .endedSessions(session -> true);
+    }
+
+    static RepositoryId newRepository() {
+        return new RepositoryId(UUID.randomUUID().toString().replace("-", ""));
+    }
+
+    byte[] bytes(SnapshotDisk disk) {
+        return known.disks().get(disk.id());
+    }
+
+    /** Takes a new snapshot, which shows that nothing stands in its way, and reads every byte. */
+    void assertIsWhole() {
+        try (VmSnapshot snapshot = begin()) {
+            for (SnapshotDisk disk : snapshot.disks()) {
+                assertThat(Disks.read(disk)).as("disk '%s'", disk.id()).isEqualTo(bytes(disk));
+            }
+            snapshot.abandoned();
+        }
+    }
+
+    /** Cancelled from the beginning. */
+    static final class Cancelled implements Cancellation {
+        @Override
+        public boolean isCancelled() {
+            return true;
+        }
+
+        @Override
+        public void onCancel(Runnable action) {
+            action.run();
+        }
+    }
+}
