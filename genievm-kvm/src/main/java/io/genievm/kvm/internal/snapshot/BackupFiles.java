@@ -8,8 +8,8 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -48,7 +48,7 @@ final class BackupFiles {
     /** The files that backups of a domain to a repository have left. Only for who holds the claim to the domain. */
     static List<Path> left(KvmOptions options, RepositoryId repository, String domainUuid) {
         List<Path> left = new ArrayList<>();
-        for (Path folder : Set.of(options.scratch(), KvmOptions.SOCKETS)) {
+        for (Path folder : new HashSet<>(List.of(options.scratch(), KvmOptions.SOCKETS))) {
             try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "genievm-" + repository + "-*")) {
                 for (Path file : files) {
                     if (isOf(file, repository, domainUuid)) {
