@@ -12,6 +12,8 @@ import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.Capability;
 import io.genievm.api.hypervisor.ChangeToken;
 import io.genievm.api.hypervisor.Changes;
+import io.genievm.api.hypervisor.DiskWriter;
+import io.genievm.api.hypervisor.DiskWriting;
 import io.genievm.api.hypervisor.DriverFact;
 import io.genievm.api.hypervisor.ExtentCursor;
 import io.genievm.api.hypervisor.HypervisorConnection;
@@ -21,6 +23,7 @@ import io.genievm.api.hypervisor.SnapshotRequest;
 import io.genievm.api.hypervisor.VmSnapshot;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -83,6 +86,7 @@ class HypervisorContractMutationTest {
         vouching(all);
         lives(all);
         facts(all);
+        writing(all);
         return all.stream();
     }
 
@@ -399,7 +403,55 @@ class HypervisorContractMutationTest {
                 "doesNotTellLostTrackingInVain",
                 adding(DriverFact.TRACKING_LOST, "root"));
         add(all, "a fact's code is no word", "factsAreWellFormed", adding("tracking lost", "root"));
+        add(
+                all,
+                "a disk that can not be tracked is told each time",
+                "factsAreWellFormed",
+                adding("TRACKING_UNAVAILABLE", "root"));
         add(all, "a fact names a disk that is not there", "factsAreWellFormed", adding("NOTE", "no-such-disk"));
+    }
+
+    private static void writing(List<Arguments> all) {
+        add(all, "another capacity", "opensDisksForWriting", new Mutation() {
+            @Override
+            long capacity(DiskWriting.WritableDisk disk) {
+                return disk.capacity() + 512;
+            }
+        });
+        add(all, "the first disk whatever is asked for", "opensDisksForWriting", new Mutation() {
+            @Override
+            DiskWriting.WritableDisk openDisk(DiskWriting writing, VmId vm, DiskId disk) {
+                return writing.openDisk(vm, new DiskId("one"));
+            }
+        });
+        add(all, "zeroes are taken for holes", "writesDisks", new Mutation() {
+            @Override
+            void zero(DiskWriter writer, long offset, long length) {}
+        });
+        add(all, "writes are in order whatever is asked for", "writesDisks", new Mutation() {
+            private long end;
+
+            @Override
+            void write(DiskWriter writer, long offset, ByteBuffer source) {
+                end = Math.max(end, offset);
+                super.write(writer, end, source);
+            }
+        });
+        add(
+                all,
+                "what is written is not recorded",
+                "tellsWhatWasWritten",
+                lying(new DriverLie.UnrecordedWrites(new Extent(0, 100_000))));
+        add(all, "a disk that is not there is the first", "doesNotOpenUnknownDisks", new Mutation() {
+            @Override
+            DiskWriting.WritableDisk openDisk(DiskWriting writing, VmId vm, DiskId disk) {
+                return writing.openDisk(vm, new DiskId("root"));
+            }
+        });
+        add(all, "a disk that stays open", "closedDiskRefuses", new Mutation() {
+            @Override
+            void closeDisk(DiskWriting.WritableDisk disk) {}
+        });
     }
 
     private static void add(List<Arguments> all, String name, String test, Mutation mutation) {
@@ -477,7 +529,15 @@ class HypervisorContractMutationTest {
 
         @Override
         protected KnownVm knownVm() {
-            KnownVm vm = super.knownVm();
+            return prepared(super.knownVm());
+        }
+
+        @Override
+        protected KnownVm writableVm() {
+            return prepared(super.writableVm());
+        }
+
+        private KnownVm prepared(KnownVm vm) {
             hypervisor().vm(vm.id().value()).disks().forEach(mutation::prepare);
             return vm;
         }

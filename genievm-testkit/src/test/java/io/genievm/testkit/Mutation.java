@@ -7,6 +7,8 @@ import io.genievm.api.hypervisor.ChangeToken;
 import io.genievm.api.hypervisor.Changes;
 import io.genievm.api.hypervisor.DiskLimits;
 import io.genievm.api.hypervisor.DiskReader;
+import io.genievm.api.hypervisor.DiskWriter;
+import io.genievm.api.hypervisor.DiskWriting;
 import io.genievm.api.hypervisor.DriverFact;
 import io.genievm.api.hypervisor.ExtentCursor;
 import io.genievm.api.hypervisor.HypervisorConfig;
@@ -18,6 +20,7 @@ import io.genievm.api.hypervisor.SnapshotRequest;
 import io.genievm.api.hypervisor.VmDescription;
 import io.genievm.api.hypervisor.VmListing;
 import io.genievm.api.hypervisor.VmSnapshot;
+import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -59,6 +62,26 @@ class Mutation {
     /** Closes a snapshot that was neither committed nor abandoned. */
     void closeAlone(VmSnapshot snapshot) {
         snapshot.close();
+    }
+
+    DiskWriting.WritableDisk openDisk(DiskWriting writing, VmId vm, DiskId disk) {
+        return new OpenDisk(writing.openDisk(vm, disk));
+    }
+
+    long capacity(DiskWriting.WritableDisk disk) {
+        return disk.capacity();
+    }
+
+    void write(DiskWriter writer, long offset, ByteBuffer source) {
+        writer.write(offset, source);
+    }
+
+    void zero(DiskWriter writer, long offset, long length) {
+        writer.zero(offset, length);
+    }
+
+    void closeDisk(DiskWriting.WritableDisk disk) {
+        disk.close();
     }
 
     HypervisorProvider breaking(HypervisorProvider provider) {
@@ -119,6 +142,11 @@ class Mutation {
 
         @Override
         public <A> Optional<A> ability(Class<A> type) {
+            if (type == DiskWriting.class) {
+                return connection
+                        .ability(DiskWriting.class)
+                        .map(writing -> type.cast((DiskWriting) (vm, disk) -> openDisk(writing, vm, disk)));
+            }
             return connection.ability(type);
         }
 
@@ -227,6 +255,67 @@ class Mutation {
         @Override
         public void confirmUnchanged() {
             disk.confirmUnchanged();
+        }
+    }
+
+    private final class OpenDisk implements DiskWriting.WritableDisk {
+        private final DiskWriting.WritableDisk disk;
+        private final DiskWriter writer = new Writer();
+
+        OpenDisk(DiskWriting.WritableDisk disk) {
+            this.disk = disk;
+        }
+
+        @Override
+        public long capacity() {
+            return Mutation.this.capacity(disk);
+        }
+
+        @Override
+        public DiskLimits limits() {
+            return disk.limits();
+        }
+
+        @Override
+        public DiskReader reader() {
+            return disk.reader();
+        }
+
+        @Override
+        public DiskWriter writer() {
+            return writer;
+        }
+
+        @Override
+        public void close() {
+            closeDisk(disk);
+        }
+
+        private final class Writer implements DiskWriter {
+            @Override
+            public DiskLimits limits() {
+                return disk.limits();
+            }
+
+            @Override
+            public void write(long offset, ByteBuffer source) {
+                Mutation.this.write(disk.writer(), offset, source);
+            }
+
+            @Override
+            public void zero(long offset, long length) {
+                Mutation.this.zero(disk.writer(), offset, length);
+            }
+
+            @Override
+            public void flush() {
+                disk.writer().flush();
+            }
+
+            @Override
+            public void close() {
+                disk.writer().close();
+            }
         }
     }
 }
