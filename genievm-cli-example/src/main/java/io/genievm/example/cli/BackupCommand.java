@@ -13,6 +13,7 @@ import io.genievm.core.BackupRequest;
 import io.genievm.core.Codec;
 import io.genievm.core.GenieVm;
 import io.genievm.core.Repository;
+import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
@@ -36,6 +37,12 @@ final class BackupCommand implements Action {
 
     @Option(names = "--host", required = true, paramLabel = "H", description = "Where the VM is.")
     private HypervisorConfig host;
+
+    @Option(
+            names = "--host-set",
+            paramLabel = "NAME=VALUE",
+            description = "How the driver works at the host, as the driver documents it. Can be repeated.")
+    private List<DriverOption> hostOptions = new ArrayList<>();
 
     @Option(names = "--vm", required = true, paramLabel = "V", description = "The VM's id, as vms shows it.")
     private VmId vm;
@@ -94,7 +101,7 @@ final class BackupCommand implements Action {
         BackupRequest request = request();
         try (GenieVm genie = context.genie().get();
                 Repository repository = genie.openRepository(address);
-                HypervisorConnection connection = genie.connect(host)) {
+                HypervisorConnection connection = genie.connect(DriverOption.applied(hostOptions, host))) {
             BackupReport report = context.console().follow(repository.backup(connection, request));
             List<String> notes = Stream.concat(Text.notes(report.warnings()).stream(), mismatches(report))
                     .toList();

@@ -1,5 +1,8 @@
 package io.genievm.example.cli;
 
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
+import io.genievm.api.hypervisor.HypervisorConfig;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -27,6 +30,16 @@ record DriverOption(String name, String value) {
         Map<String, String> byName = new LinkedHashMap<>();
         options.forEach(option -> byName.put(option.name, option.value));
         return byName;
+    }
+
+    /** A hypervisor with options, none of them twice. */
+    static HypervisorConfig applied(List<DriverOption> options, HypervisorConfig host) {
+        if (!twice(options).isEmpty()) {
+            throw new GenieVmException(
+                    ErrorCode.INVALID_ARGUMENT,
+                    "--host-set gives '" + twice(options).get(0) + "' more than once");
+        }
+        return options.isEmpty() ? host : HypervisorConfig.of(host.address(), byName(options));
     }
 
     /** Names that are given more than once. */

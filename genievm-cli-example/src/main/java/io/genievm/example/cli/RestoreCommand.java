@@ -76,6 +76,12 @@ final class RestoreCommand implements Action {
                 description = "Make a new VM there, or write over one with --over.")
         private HypervisorConfig host;
 
+        @Option(
+                names = "--host-set",
+                paramLabel = "NAME=VALUE",
+                description = "How the driver works at the host, as the driver documents it. Can be repeated.")
+        private List<DriverOption> hostOptions = new ArrayList<>();
+
         @Option(names = "--name", paramLabel = "N", description = "The new VM's name; the VM's id unless given.")
         private @Nullable String name;
 
@@ -112,7 +118,8 @@ final class RestoreCommand implements Action {
             if (hypervisor == null) {
                 return restore(repository, request.toFolder(target.folder).build());
             }
-            try (HypervisorConnection connection = genie.connect(hypervisor.host)) {
+            try (HypervisorConnection connection =
+                    genie.connect(DriverOption.applied(hypervisor.hostOptions, hypervisor.host))) {
                 if (hypervisor.over != null) {
                     request.overVm(connection, hypervisor.over);
                 } else {

@@ -1,5 +1,7 @@
 package io.genievm.example.cli;
 
+import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
 import io.genievm.api.hypervisor.DriverFact;
 import io.genievm.api.hypervisor.HypervisorConfig;
 import io.genievm.api.hypervisor.HypervisorConnection;
@@ -7,7 +9,9 @@ import io.genievm.api.hypervisor.VmDescription;
 import io.genievm.api.hypervisor.VmListing;
 import io.genievm.api.hypervisor.VmSummary;
 import io.genievm.core.GenieVm;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -20,6 +24,12 @@ final class VmsCommand implements Action {
     @Option(names = "--host", required = true, paramLabel = "H", description = "Where the VMs are.")
     private HypervisorConfig host;
 
+    @Option(
+            names = "--host-set",
+            paramLabel = "NAME=VALUE",
+            description = "How the driver works at the host, as the driver documents it. Can be repeated.")
+    private List<DriverOption> hostOptions = new ArrayList<>();
+
     VmsCommand(Context context) {
         this.context = context;
     }
@@ -27,14 +37,26 @@ final class VmsCommand implements Action {
     @Override
     public Outcome perform() {
         try (GenieVm genie = context.genie().get();
-                HypervisorConnection connection = genie.connect(host)) {
+                HypervisorConnection connection = genie.connect(DriverOption.applied(hostOptions, host))) {
             VmListing listing = connection.vms();
             List<VmDescription> vms = listing.vms().stream()
-                    .map(VmSummary::id)
-                    .map(connection::describe)
+                    .flatMap(vm -> describe(connection, vm))
                     .toList();
             return new Outcome(
                     ExitStatus.DONE, Json.vms(vms, listing.facts()), table(vms), notes(vms, listing.facts()));
+        }
+    }
+
+    /** One VM that can not be described, or has just vanished, keeps nobody from seeing the others. */
+    private static Stream<VmDescription> describe(HypervisorConnection connection, VmSummary vm) {
+        try {
+            return Stream.of(connection.describe(vm.id()));
+        } catch (GenieVmException e) {
+            if (e.code().equals(ErrorCode.NOT_FOUND)) {
+                return Stream.empty();
+            }
+            DriverFact fact = new DriverFact("DESCRIPTION_FAILED", null, String.valueOf(e.getMessage()));
+            return Stream.of(new VmDescription(vm.id(), vm.name(), List.of(), Map.of(), List.of(fact)));
         }
     }
 
