@@ -9,9 +9,12 @@
 #   TOOL  genievm:CODEC    e.g. genievm:zstd:1, genievm:lz4
 #         restic           repository version 2, its own choice of compression, encrypted
 #         borg:CODEC       e.g. borg:lz4, borg:zstd,1; fixed 4 MiB chunks, sparse, not encrypted
+#         genievm-kvm:CODEC     a domain of qemu:///system instead of an image, as kvm.sh has it
+#         virtnbdbackup:CODEC   none or lz4; a domain of qemu:///system
 #   STEP  version          prints the tool's version
 #         init REPO        makes an empty repository
-#         backup REPO IMAGE
+#         backup REPO IMAGE     or the name of a domain
+#         increment REPO DOMAIN   what has changed since; of domains only
 #         verify REPO      reads and checks every byte that was stored
 #         restore REPO TARGET   puts the image anywhere below the folder TARGET
 #
@@ -36,6 +39,31 @@ genievm() {
     backup) "$genievm" backup --host "images:$other" --vm "${other##*/}" --repo "$repo" --codec "$codec" --json > /dev/null && synced "$repo" ;;
     verify) "$genievm" verify --repo "$repo" --json > /dev/null ;;
     restore) "$genievm" restore --repo "$repo" --vm "${GENIEVM_VM:?}" --to "$other" --json > /dev/null && synced "$other" ;;
+    *) exit 2 ;;
+  esac
+}
+
+genievm-kvm() {
+  local codec=$1 step=$2 repo=${3:-} other=${4:-}
+  case $step in
+    version) "$genievm" --version ;;
+    init) "$genievm" init --repo "$repo" > /dev/null ;;
+    backup) "$genievm" backup --host qemu:///system --vm "$other" --repo "$repo" --codec "$codec" --full --json > /dev/null && synced "$repo" ;;
+    increment) "$genievm" backup --host qemu:///system --vm "$other" --repo "$repo" --codec "$codec" --json > /dev/null && synced "$repo" ;;
+    restore) "$genievm" restore --repo "$repo" --vm "$("$genievm" list --repo "$repo" --json | jq -r '.points[0].vm')" --to "$other" --json > /dev/null ;;
+    *) exit 2 ;;
+  esac
+}
+
+virtnbdbackup() {
+  local codec=$1 step=$2 repo=${3:-} other=${4:-} options=()
+  [[ $codec = none ]] || options=(-z)
+  case $step in
+    version) command virtnbdbackup --version ;;
+    init) ;;
+    backup) command virtnbdbackup -d "$other" -l full -o "$repo" "${options[@]}" > /dev/null && synced "$repo" ;;
+    increment) command virtnbdbackup -d "$other" -l inc -o "$repo" "${options[@]}" > /dev/null && synced "$repo" ;;
+    restore) command virtnbdrestore -i "$repo" -o "$other" > /dev/null ;;
     *) exit 2 ;;
   esac
 }
@@ -69,6 +97,8 @@ shift
 case $tool in
   genievm:*) genievm "${tool#genievm:}" "$@" ;;
   restic) restic "$@" ;;
+  genievm-kvm:*) genievm-kvm "${tool#genievm-kvm:}" "$@" ;;
+  virtnbdbackup:*) virtnbdbackup "${tool#virtnbdbackup:}" "$@" ;;
   borg:*) borg "${tool#borg:}" "$@" ;;
   *) echo "tools: unknown tool $tool" >&2; exit 2 ;;
 esac
