@@ -74,7 +74,7 @@ record CreationOptions(
             Path folder = Path.of(text);
             // libvirt stores its definitions in lines and would refuse others at the very end.
             if (folder.isAbsolute() && text.chars().noneMatch(Character::isISOControl) && Files.isDirectory(folder)) {
-                return folder.normalize();
+                return folder;
             }
         } catch (InvalidPathException e) {
             // It is refused as other paths are.

@@ -205,7 +205,8 @@ final class NewDomain implements NewVm {
             libvirt.define(xml);
             return new Definition(true, null);
         } catch (GenieVmException e) {
-            failure = e;
+            failure = new GenieVmException(
+                    e.code(), Resource.of(id), "libvirt does not define VM '" + id + "': " + e.getMessage(), e);
         }
         if (failure.code().equals(ErrorCode.ALREADY_EXISTS)) {
             return new Definition(false, failure);
@@ -214,7 +215,7 @@ final class NewDomain implements NewVm {
             if (!hasOurFiles(DomainXml.parse(libvirt.domain(id.value()).xml(true)))) {
                 return new Definition(false, failure);
             }
-            LOG.info("domain '{}' is defined, although libvirt could not say so: {}", id, failure.getMessage());
+            LOG.info("domain '{}' is defined, and libvirt could not say so any more: {}", id, failure.getMessage());
             return new Definition(true, null);
         } catch (GenieVmException e) {
             if (e.code().equals(ErrorCode.NOT_FOUND)) {
