@@ -3,6 +3,7 @@ package io.genievm.kvm.lab;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -82,6 +83,12 @@ public final class Guest implements AutoCloseable {
         awaitReady();
     }
 
+    /** Starts one that others have made, which is known by its agent alone. */
+    public void startWithAgentOnly() {
+        KvmLab.virsh("start", name);
+        awaitAgent(System.nanoTime() + Duration.ofMinutes(2).toNanos());
+    }
+
     private void awaitReady() {
         long end = System.nanoTime() + Duration.ofMinutes(2).toNanos();
         while (commands == null) {
@@ -103,7 +110,13 @@ public final class Guest implements AutoCloseable {
                 pause();
             }
         }
-        while (agent && virshAgent("{\"execute\":\"guest-ping\"}").status() != 0) {
+        if (agent) {
+            awaitAgent(end);
+        }
+    }
+
+    private void awaitAgent(long end) {
+        while (virshAgent("{\"execute\":\"guest-ping\"}").status() != 0) {
             if (System.nanoTime() > end) {
                 throw new IllegalStateException("the agent of guest " + name + " does not answer: " + console());
             }
@@ -273,7 +286,8 @@ public final class Guest implements AutoCloseable {
 
     /**
      * Makes a range of a disk that is not mounted read as zeroes: whole blocks by a discard, which leaves QCOW2 clusters
-     * without data, and what is left at both ends by writing.
+     * without data, and what is left at both ends by writing. A discard may do nothing, which QEMU makes use of while a
+     * backup job runs: what still holds something is written as well.
      */
     public synchronized void discard(String target, long offset, long length) {
         long end = offset + length;
@@ -281,8 +295,13 @@ public final class Guest implements AutoCloseable {
         long last = Math.max(first, end / BLOCK * BLOCK);
         writeAt(target, offset, new byte[(int) (first - offset)]);
         if (last > first) {
-            run("blkdiscard -o " + first + " -l " + (last - first) + " /dev/"
-                    + disk(target).target());
+            String device = "/dev/" + disk(target).target();
+            long blocks = (last - first) / BLOCK;
+            run("""
+                    blkdiscard -o %2$d -l %3$d %1$s || exit 1
+                    left=$(dd if=%1$s iflag=direct,skip_bytes skip=%2$d bs=64k count=%4$d status=none | tr -d '\\0' | wc -c)
+                    [ $left = 0 ] || dd if=/dev/zero of=%1$s oflag=seek_bytes seek=%2$d bs=64k count=%4$d conv=notrunc,fsync
+                    """.formatted(device, first, last - first, blocks));
         }
         writeAt(target, last, new byte[(int) (end - last)]);
     }
@@ -372,16 +391,11 @@ public final class Guest implements AutoCloseable {
 
     /** Runs a shell script by the agent, as for a guest that was made by others. */
     public Programs.Result agentExec(String script) {
-        String command = JSON.createObjectNode()
-                .put("execute", "guest-exec")
-                .<com.fasterxml.jackson.databind.node.ObjectNode>set(
-                        "arguments",
-                        JSON.createObjectNode()
-                                .put("path", "/bin/sh")
-                                .put("capture-output", true)
-                                .set("arg", JSON.createArrayNode().add("-c").add(script)))
-                .toString();
-        int pid = agent(command).get("pid").asInt();
+        ObjectNode command = JSON.createObjectNode().put("execute", "guest-exec");
+        ObjectNode arguments =
+                command.putObject("arguments").put("path", "/bin/sh").put("capture-output", true);
+        arguments.putArray("arg").add("-c").add(script);
+        int pid = agent(command.toString()).get("pid").asInt();
         long end = System.nanoTime() + LIMIT.toNanos();
         while (true) {
             JsonNode status = agent("{\"execute\":\"guest-exec-status\",\"arguments\":{\"pid\":" + pid + "}}");
@@ -421,9 +435,20 @@ public final class Guest implements AutoCloseable {
 
     /** Makes QEMU forget what a bitmap has recorded, which nobody else is told. */
     public void clearBitmap(String target, String bitmap) {
-        String node = node(target).get("node-name").asText();
-        qmp("{\"execute\":\"block-dirty-bitmap-clear\",\"arguments\":{\"node\":\"" + node + "\",\"name\":\"" + bitmap
-                + "\"}}");
+        bitmapCommand("block-dirty-bitmap-clear", target, bitmap);
+    }
+
+    /** Makes QEMU forget a bitmap, which nobody else is told. */
+    public void removeBitmap(String target, String bitmap) {
+        bitmapCommand("block-dirty-bitmap-remove", target, bitmap);
+    }
+
+    private void bitmapCommand(String command, String target, String bitmap) {
+        ObjectNode request = JSON.createObjectNode().put("execute", command);
+        request.putObject("arguments")
+                .put("node", node(target).get("node-name").asText())
+                .put("name", bitmap);
+        qmp(request.toString());
     }
 
     private JsonNode node(String target) {
@@ -444,6 +469,11 @@ public final class Guest implements AutoCloseable {
         } catch (JsonProcessingException e) {
             throw new IllegalStateException(text, e);
         }
+    }
+
+    /** Whether libvirt has a backup job for it. */
+    public boolean hasBackupJob() {
+        return KvmLab.virshAttempt("backup-dumpxml", name).status() == 0;
     }
 
     /** The names of the checkpoints that libvirt knows. */

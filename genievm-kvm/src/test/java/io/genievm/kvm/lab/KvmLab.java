@@ -36,6 +36,7 @@ public final class KvmLab implements AutoCloseable {
     private final Path folder;
     private final String prefix;
     private int guests;
+    private int folders;
 
     /** Gives the lab to tests. */
     public static final class Extension implements BeforeAllCallback, ParameterResolver {
@@ -230,10 +231,10 @@ public final class KvmLab implements AutoCloseable {
         return domains(prefix);
     }
 
-    /** A folder for files of a test; removed with the lab at the latest. */
-    public Path newFolder(String name) {
+    /** A folder for files of a test; removed with the lab at the latest. Its path is short, as sockets want it. */
+    public synchronized Path newFolder(String name) {
         try {
-            return Files.createTempDirectory(folder, name + "-");
+            return Files.createDirectory(folder.resolve(name + ++folders));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -256,6 +257,11 @@ public final class KvmLab implements AutoCloseable {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** A guest that others have made out of one of the lab's, with no disks that are known here. */
+    public Guest existing(String name) {
+        return new Guest(name, newFolder("existing"), List.of(), true);
     }
 
     @Override

@@ -1,0 +1,194 @@
+package io.genievm.kvm.lab;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.genievm.api.hypervisor.QuiesceMode;
+import io.genievm.core.BackupReport;
+import io.genievm.core.RestorePoint;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Backups whose process is killed at any moment. */
+@ExtendWith(KvmLab.Extension.class)
+@Timeout(value = 40, unit = TimeUnit.MINUTES)
+class KvmKillIT {
+    private static final int KILLS = 50;
+    private static final String FOREIGN = "of-somebody-else";
+    private static final int FREEZE_SECONDS = 5;
+    /** What a guest that is emulated on a busy machine may stand still by itself, and what it takes to notice a death. */
+    private static final Duration NOTICED = Duration.ofSeconds(FREEZE_SECONDS + 5);
+
+    private static final String[] OPTIONS = {"freeze-timeout", Integer.toString(FREEZE_SECONDS)};
+
+    @TempDir
+    private Path folder;
+
+    @Test
+    @Tag("torture")
+    void theGuestHardlyNoticesAndTheNextBackupWorks(KvmLab lab) throws Exception {
+        long seed = Long.getLong("genievm.seed", System.nanoTime());
+        System.out.println("KvmKillIT: run it again with -Dgenievm.seed=" + seed);
+        Random random = new Random(seed);
+        int kills = Math.max(
+                1, (int) Math.round(KILLS * Double.parseDouble(System.getProperty("genievm.torture.scale", "0.1"))));
+        Path repository = folder.resolve("repository");
+        Path scratch = lab.newFolder("scratch");
+        try (Guest guest = guest(lab)) {
+            long whole;
+            try (Protection protection =
+                    Protection.create(repository, guest.name(), Protection.config(scratch, OPTIONS))) {
+                protection.backup(request -> {});
+                // Not the first one, for which the JVM has still to be warm, and the repository to be filled.
+                guest.writeAt("vdc", 0, bytes(random));
+                long before = System.nanoTime();
+                try (KilledBackup backup = KilledBackup.start(repository, guest, scratch, OPTIONS)) {
+                    before = System.nanoTime();
+                    assertThat(backup.await()).isZero();
+                }
+                whole = System.nanoTime() - before;
+            }
+            int alive = 0;
+            for (int i = 0; i < kills; i++) {
+                String when = "kill " + i + " of " + kills + " with seed " + seed;
+                // One in each part, so that a few are spread as well as many.
+                long moment = (long) (whole * (i + random.nextDouble()) / kills);
+                guest.writeAt("vdc", random.nextInt(20 << 20), bytes(random));
+                try (Heartbeat beat = guest.beat("vda");
+                        KilledBackup backup = KilledBackup.start(repository, guest, scratch, OPTIONS)) {
+                    if (!backup.await(Duration.ofNanos(moment))) {
+                        alive++;
+                        backup.kill();
+                    }
+                    assertNothingIsLeft(guest, backup, scratch, when);
+                    beat.awaitBeat(Duration.ofSeconds(10));
+                    assertThat(beat.longestGap()).as(when).isLessThan(NOTICED);
+                    assertThat(guest.freezeStatus()).as(when).isEqualTo("thawed");
+                    assertThat(guest.checkpoints()).as(when).contains(FOREIGN);
+                }
+                assertNextWorks(guest, repository, scratch, when);
+            }
+            assertThat(alive).as("backups that were killed and not over before").isGreaterThan(kills / 2);
+            assertWhole(lab, guest, repository, scratch);
+        }
+    }
+
+    /** Nobody is left to clear up but the next backup. */
+    @Test
+    void whenTheGuardianDiesAsWellTheNextBackupClearsUp(KvmLab lab) throws Exception {
+        Path repository = folder.resolve("repository");
+        Path scratch = lab.newFolder("scratch");
+        try (Guest guest = guest(lab)) {
+            try (Protection protection =
+                    Protection.create(repository, guest.name(), Protection.config(scratch, OPTIONS))) {
+                protection.backup(request -> {});
+            }
+            guest.writeAt("vdc", 12_345, bytes(new Random(1)));
+            try (KilledBackup backup = KilledBackup.start(repository, guest, scratch, OPTIONS)) {
+                while (!guest.hasBackupJob()) {
+                    assertThat(backup.await(Duration.ofMillis(1)))
+                            .as("the backup is over")
+                            .isFalse();
+                }
+                backup.killAll();
+                assertThat(backup.children()).isEmpty();
+            }
+            assertThat(guest.isPaused()).isFalse();
+            assertNextWorks(guest, repository, scratch, "killed with its guardian");
+            assertWhole(lab, guest, repository, scratch);
+        }
+    }
+
+    private static Guest guest(KvmLab lab) {
+        Guest guest = lab.guest().usual().start();
+        KvmLab.virsh(
+                "checkpoint-create-as",
+                guest.name(),
+                FOREIGN,
+                "--diskspec",
+                "vda,checkpoint=bitmap",
+                "--diskspec",
+                "vdb,checkpoint=no",
+                "--diskspec",
+                "vdc,checkpoint=bitmap");
+        return guest;
+    }
+
+    private static byte[] bytes(Random random) {
+        byte[] bytes = new byte[1 + random.nextInt(1 << 20)];
+        random.nextBytes(bytes);
+        return bytes;
+    }
+
+    /** Waits for the guardian, which has to end by itself. */
+    private static void assertNothingIsLeft(Guest guest, KilledBackup backup, Path scratch, String when)
+            throws InterruptedException, IOException {
+        long end = System.nanoTime() + Duration.ofSeconds(20).toNanos();
+        while (System.nanoTime() < end
+                && (guest.hasBackupJob() || !backup.children().isEmpty())) {
+            assertThat(guest.state()).as(when).startsWith("running");
+            Thread.sleep(50);
+        }
+        assertThat(guest.state()).as(when).startsWith("running");
+        assertThat(guest.hasBackupJob()).as("%s: a backup job is left", when).isFalse();
+        assertThat(backup.children())
+                .extracting(process -> process.pid() + " " + process.info().commandLine())
+                .as("%s: processes", when)
+                .isEmpty();
+        assertNoFiles(guest, scratch, when);
+    }
+
+    private static void assertNoFiles(Guest guest, Path scratch, String when) throws IOException {
+        assertThat(scratch).as(when).isEmptyDirectory();
+        String tag = KvmLab.virsh("domuuid", guest.name()).substring(0, 8);
+        try (Stream<Path> files = Files.list(Path.of("/var/tmp"))) {
+            assertThat(files.map(file -> file.getFileName().toString())
+                            .filter(name -> name.startsWith("genievm-") && name.contains(tag)))
+                    .as(when)
+                    .isEmpty();
+        }
+    }
+
+    private static void assertNextWorks(Guest guest, Path repository, Path scratch, String when)
+            throws InterruptedException, IOException {
+        try (Protection protection = Protection.open(repository, guest.name(), Protection.config(scratch, OPTIONS))) {
+            BackupReport next = protection.backup(request -> {});
+            assertThat(guest.hasBackupJob()).as(when).isFalse();
+            assertNoFiles(guest, scratch, when);
+            // Those of dead sessions are gone, the newest point's is there, and so is what is not ours.
+            List<String> ours = new ArrayList<>(guest.checkpoints());
+            assertThat(ours.remove(FOREIGN)).as(when).isTrue();
+            String repositoryId = protection.repository().id().value();
+            assertThat(ours)
+                    .as(when)
+                    .contains("genievm-" + repositoryId + "-" + next.point().value());
+            List<String> points = protection.repository().points().points().stream()
+                    .map(RestorePoint::id)
+                    .map(id -> "genievm-" + repositoryId + "-" + id.value())
+                    .toList();
+            assertThat(points).as("%s: points for all checkpoints", when).containsAll(ours);
+        }
+    }
+
+    private void assertWhole(KvmLab lab, Guest guest, Path repository, Path scratch) throws InterruptedException {
+        try (Protection protection = Protection.open(repository, guest.name(), Protection.config(scratch, OPTIONS))) {
+            guest.suspend();
+            Map<String, Path> reference = guest.reference(lab.newFolder("reference"));
+            BackupReport report = protection.backup(request -> request.quiesce(QuiesceMode.NONE));
+            guest.resume();
+            protection.assertRestores(report.point(), reference, folder.resolve("restored"));
+        }
+    }
+}
