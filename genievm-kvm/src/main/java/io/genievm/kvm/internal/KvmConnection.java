@@ -19,6 +19,7 @@ import io.genievm.kvm.internal.libvirt.LibvirtDomain;
 import io.genievm.kvm.internal.restore.ExistingDisks;
 import io.genievm.kvm.internal.restore.NewDomains;
 import io.genievm.kvm.internal.snapshot.Snapshots;
+import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
@@ -41,10 +42,10 @@ final class KvmConnection implements HypervisorConnection {
     private final Set<VmSnapshot> open = new HashSet<>();
     private boolean closed;
 
-    KvmConnection(KvmOptions options) {
+    KvmConnection(KvmOptions options, Clock clock) {
         this.options = options;
         this.libvirt = LibvirtConnection.open(options.uri());
-        this.snapshots = new Snapshots(libvirt, options);
+        this.snapshots = new Snapshots(libvirt, options, clock);
     }
 
     @Override

@@ -3,6 +3,7 @@ package io.genievm.kvm.internal;
 import io.genievm.api.hypervisor.HypervisorConfig;
 import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.hypervisor.HypervisorProvider;
+import java.time.Clock;
 import java.util.Set;
 
 /**
@@ -13,6 +14,8 @@ import java.util.Set;
  */
 public final class KvmProvider implements HypervisorProvider {
     static final String NAME = "kvm";
+
+    private final Clock clock = Clock.systemUTC();
 
     @Override
     public String name() {
@@ -26,6 +29,6 @@ public final class KvmProvider implements HypervisorProvider {
 
     @Override
     public HypervisorConnection open(HypervisorConfig config) {
-        return new KvmConnection(KvmOptions.of(config));
+        return new KvmConnection(KvmOptions.of(config), clock);
     }
 }

@@ -12,7 +12,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.TimeUnit;
 import java.util.function.BiPredicate;
 import java.util.function.Predicate;
 import org.slf4j.Logger;
@@ -110,22 +109,28 @@ final class Checkpoints {
      * @param target the disk
      */
     void deleteForgotten(String name, String target) {
-        List<String> others = DomainXml.parse(subject.domain().xml(false)).disks().stream()
-                .map(DomainXml.Disk::target)
-                .filter(other -> !other.equals(target))
-                .toList();
         try {
-            subject.domain()
-                    .redefineCheckpoint(BackupXml.checkpoint(name, description(), now(), List.of(target), others));
+            redefine(name, Set.of(target));
             delete(name);
         } catch (GenieVmException e) {
             LOG.info("nothing to delete of checkpoint {} on {}: {}", name, target, e.getMessage());
         }
     }
 
-    /** Seconds since 1970, for a checkpoint that libvirt is told of. */
-    static long now() {
-        return TimeUnit.MILLISECONDS.toSeconds(System.currentTimeMillis());
+    /**
+     * Tells libvirt of a checkpoint whose bitmaps are in the images.
+     *
+     * @param name the checkpoint's and the bitmaps' name
+     * @param tracked targets of the disks that have the bitmap
+     */
+    void redefine(String name, Set<String> tracked) {
+        LibvirtDomain domain = subject.domain();
+        List<String> others = DomainXml.parse(domain.xml(!domain.state().isActive())).disks().stream()
+                .map(DomainXml.Disk::target)
+                .filter(other -> !tracked.contains(other))
+                .toList();
+        long now = subject.clock().instant().getEpochSecond();
+        domain.redefineCheckpoint(BackupXml.checkpoint(name, description(), now, List.copyOf(tracked), others));
     }
 
     /**

@@ -8,8 +8,6 @@ import io.genievm.api.hypervisor.ChangeToken;
 import io.genievm.api.hypervisor.DriverFact;
 import io.genievm.api.hypervisor.QuiesceMode;
 import io.genievm.kvm.internal.guard.Claim;
-import io.genievm.kvm.internal.libvirt.BackupXml;
-import io.genievm.kvm.internal.libvirt.DomainXml;
 import io.genievm.kvm.internal.libvirt.LibvirtDomain;
 import io.genievm.kvm.internal.qemu.QemuImg;
 import io.genievm.kvm.internal.qemu.QemuNbd;
@@ -134,19 +132,14 @@ final class OfflineSnapshot extends DomainSnapshot {
         for (SelectedDisk disk : tracked) {
             addBitmap(chains.get(disk.id()).get(0).file(), name);
         }
-        Set<String> targets = tracked.stream().map(disk -> disk.id().value()).collect(Collectors.toSet());
-        List<String> left = DomainXml.parse(subject.domain().xml(true)).disks().stream()
-                .map(DomainXml.Disk::target)
-                .filter(target -> !targets.contains(target))
-                .toList();
+        Checkpoints checkpoints = new Checkpoints(subject);
         try {
-            subject.domain()
-                    .redefineCheckpoint(BackupXml.checkpoint(
-                            name, Checkpoints.description(), Checkpoints.now(), List.copyOf(targets), left));
+            checkpoints.redefine(
+                    name, tracked.stream().map(disk -> disk.id().value()).collect(Collectors.toSet()));
         } catch (GenieVmException e) {
             // Without libvirt's knowledge the bitmaps are of no use once the domain runs.
             LOG.warn("domain {} is not tracked, as libvirt refuses the checkpoint: {}", subject.vm(), e.getMessage());
-            new Checkpoints(subject).delete(name);
+            checkpoints.delete(name);
             return Set.of();
         }
         return tracked.stream().map(SelectedDisk::id).collect(Collectors.toSet());

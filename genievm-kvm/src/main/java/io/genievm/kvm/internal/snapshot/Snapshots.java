@@ -17,6 +17,7 @@ import io.genievm.kvm.internal.libvirt.LibvirtConnection;
 import io.genievm.kvm.internal.libvirt.LibvirtDomain;
 import io.genievm.kvm.internal.restore.Hardware;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -25,16 +26,19 @@ import java.util.function.Consumer;
 public final class Snapshots {
     private final LibvirtConnection libvirt;
     private final KvmOptions options;
+    private final Clock clock;
 
     /**
      * Works at the domains of one daemon.
      *
      * @param libvirt not closed by this
      * @param options how to work
+     * @param clock what the makers of checkpoints write down
      */
-    public Snapshots(LibvirtConnection libvirt, KvmOptions options) {
+    public Snapshots(LibvirtConnection libvirt, KvmOptions options, Clock clock) {
         this.libvirt = libvirt;
         this.options = options;
+        this.clock = clock;
     }
 
     /** Describes a domain, as {@link io.genievm.api.hypervisor.HypervisorConnection#describe} says. */
@@ -92,7 +96,7 @@ public final class Snapshots {
         VmDescription description = describe(vm, domain, xml);
         checkExcluded(description, request);
         List<SelectedDisk> disks = SelectedDisk.of(xml, request.excludedDisks(), facts);
-        Subject subject = new Subject(vm, domain, description, disks, request, marker, options, facts);
+        Subject subject = new Subject(vm, domain, description, disks, request, marker, options, clock, facts);
         subject.checkWanted();
         Claim claim = claim(subject, disks);
         try {

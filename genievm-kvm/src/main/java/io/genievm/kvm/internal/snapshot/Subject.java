@@ -8,6 +8,7 @@ import io.genievm.api.hypervisor.SnapshotRequest;
 import io.genievm.api.hypervisor.VmDescription;
 import io.genievm.kvm.internal.KvmOptions;
 import io.genievm.kvm.internal.libvirt.LibvirtDomain;
+import java.time.Clock;
 import java.util.List;
 
 /**
@@ -20,6 +21,7 @@ import java.util.List;
  * @param request what is wanted
  * @param marker whose snapshot it is
  * @param options how to work
+ * @param clock what a checkpoint's time is taken from where libvirt does not draw it
  * @param facts told what is found
  */
 record Subject(
@@ -30,6 +32,7 @@ record Subject(
         SnapshotRequest request,
         Marker marker,
         KvmOptions options,
+        Clock clock,
         Facts facts) {
     BackupFiles files() {
         return new BackupFiles(options, marker, domain.uuid());
