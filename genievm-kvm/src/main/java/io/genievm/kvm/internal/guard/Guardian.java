@@ -315,8 +315,11 @@ public final class Guardian implements AutoCloseable {
             return;
         }
         try {
-            if (process.isAlive() && startProblem == null) {
+            if (isReady && process.isAlive()) {
                 tell(GuardianMain.DONE);
+            } else {
+                // It knows of nothing that it could undo.
+                process.destroyForcibly();
             }
         } catch (GenieVmException e) {
             LOG.debug("{}", e.getMessage());

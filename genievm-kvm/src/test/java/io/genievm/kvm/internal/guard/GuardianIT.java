@@ -2,6 +2,7 @@ package io.genievm.kvm.internal.guard;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
@@ -140,6 +141,34 @@ class GuardianIT {
     }
 
     @Test
+    void aConnectionThatBrokeIsMadeAnew() throws Exception {
+        try (Child victim = Child.start(Victim.class, uuid, "60000", "freezing", "")) {
+            ProcessHandle guardian = guardian(victim);
+            disconnect(guardian);
+            KvmLab.virsh("domfsfreeze", uuid);
+            victim.kill();
+            soon(() -> guest.freezeStatus().equals("thawed"));
+            gone(guardian);
+        }
+    }
+
+    /** What the guardian sees of a daemon that is restarted. */
+    private static void disconnect(ProcessHandle client) {
+        Programs.Result list =
+                Programs.attempt(Duration.ofMinutes(1), "virt-admin", "-q", "srv-clients-list", "libvirtd");
+        assumeThat(list.status()).as(list.output()).isZero();
+        for (String line : list.output().strip().split("\n")) {
+            String id = line.strip().split(" ")[0];
+            Programs.Result info = Programs.attempt(Duration.ofMinutes(1), "virt-admin", "client-info", "libvirtd", id);
+            if (info.output().matches("(?s).*unix_process_id *: " + client.pid() + "\\b.*")) {
+                Programs.run("virt-admin", "client-disconnect", "libvirtd", id);
+                return;
+            }
+        }
+        throw new AssertionError("the daemon does not know the guardian: " + list.output());
+    }
+
+    @Test
     void aFreezeThatWasUnderWayIsEndedToo() throws Exception {
         try (Child victim = Child.start(
                 Victim.class, uuid, "60000", "freezing", "", "begin", "sleep 1.5; virsh -q domfsfreeze " + uuid)) {
@@ -269,6 +298,14 @@ class GuardianIT {
                         .hasMessage(failure.getMessage());
             }
         }
+    }
+
+    @Test
+    void oneThatIsNotNeededAfterAllIsDismissedAtOnce() {
+        Guardian guardian = Guardian.start(KvmLab.ADDRESS, uuid, Duration.ofSeconds(1));
+        guardian.close();
+        assertThat(guardian.isAlive()).isFalse();
+        guardian.close();
     }
 
     @Test
