@@ -263,16 +263,21 @@ final class NewDomain implements NewVm {
         } catch (FileAlreadyExistsException e) {
             throw e;
         } catch (IOException | UnsupportedOperationException e) {
-            // Not every file system has links. What replaces a file that this has made itself replaces nobody else's.
-            Files.createFile(file.file());
-            boolean moved = false;
-            try {
-                Files.move(file.hidden(), file.file(), StandardCopyOption.ATOMIC_MOVE);
-                moved = true;
-            } finally {
-                if (!moved) {
-                    remove(List.of(file.file()));
-                }
+            // Not every file system has links.
+            giveNameWithoutLink(file.hidden(), file.file());
+        }
+    }
+
+    /** What replaces an empty file that was made just before, where nothing was, replaces nobody's. */
+    static void giveNameWithoutLink(Path hidden, Path name) throws IOException {
+        Files.createFile(name);
+        boolean moved = false;
+        try {
+            Files.move(hidden, name, StandardCopyOption.ATOMIC_MOVE);
+            moved = true;
+        } finally {
+            if (!moved) {
+                remove(List.of(name));
             }
         }
     }

@@ -11,6 +11,7 @@ import io.genievm.kvm.internal.nbd.NbdPool;
 import io.genievm.kvm.internal.qemu.QemuNbd;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.UUID;
 
 /**
@@ -20,6 +21,13 @@ import java.util.UUID;
 final class ServedImage implements AutoCloseable {
     /** One connection writes as fast as a disk takes it; with two, one is never waited for. */
     private static final int CONNECTIONS = 2;
+
+    /**
+     * A flush takes as long as a disk needs for what the machine holds in its memory, which can be hours' worth of writing.
+     * The server is on this machine: when it dies, that is noticed at once and not by a time limit.
+     */
+    private static final NbdOptions PATIENT =
+            NbdOptions.DEFAULT.withLimits(Duration.ofMinutes(1), Duration.ofHours(4), Duration.ofHours(4));
 
     private final QemuNbd server;
     private final NbdPool pool;
@@ -42,7 +50,7 @@ final class ServedImage implements AutoCloseable {
         NbdPool pool = null;
         boolean opened = false;
         try {
-            pool = NbdPool.open(server.address(), NbdOptions.DEFAULT, CONNECTIONS);
+            pool = NbdPool.open(server.address(), PATIENT, CONNECTIONS);
             if (pool.export().isReadOnly() || !pool.export().canFlush()) {
                 throw new GenieVmException(
                         ErrorCode.UNSUPPORTED,

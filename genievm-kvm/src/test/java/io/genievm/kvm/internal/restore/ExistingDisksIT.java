@@ -2,10 +2,12 @@ package io.genievm.kvm.internal.restore;
 
 import static io.genievm.kvm.internal.restore.Steps.fails;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.genievm.api.DiskId;
 import io.genievm.api.ErrorCode;
 import io.genievm.api.Extent;
+import io.genievm.api.GenieVmException;
 import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.DiskWriting.WritableDisk;
 import io.genievm.kvm.internal.guard.Claim;
@@ -262,6 +264,43 @@ class ExistingDisksIT {
                     .singleElement()
                     .satisfies(bitmap -> assertThat(bitmap.isUsable()).isTrue());
             assertThat(dirty(image)).containsExactly(new Extent(0, WritingProcess.LENGTH));
+        }
+    }
+
+    @Test
+    void aServerThatDiesCostsTheBitmapAndNoMore() {
+        try (Guest guest = allKinds().define()) {
+            Path image = guest.disk("vda").source();
+            QemuImg.addBitmap(image, BITMAP);
+            byte[] written = Steps.random(1, MEBIBYTE);
+            try (WritableDisk disk = open(guest, "vda")) {
+                disk.writer().write(0, Steps.direct(written));
+                disk.writer().flush();
+                ProcessHandle server = ProcessHandle.current()
+                        .descendants()
+                        .filter(process -> process.info().command().orElse("").endsWith("/qemu-nbd"))
+                        .filter(process -> Arrays.toString(
+                                        process.info().arguments().orElse(new String[0]))
+                                .contains(image.toString()))
+                        .findFirst()
+                        .orElseThrow();
+                server.destroyForcibly();
+                server.onExit().join();
+                assertThatThrownBy(() -> disk.writer().write(0, Steps.direct(written)))
+                        .isInstanceOf(GenieVmException.class);
+                assertThatThrownBy(() -> disk.writer().flush()).isInstanceOf(GenieVmException.class);
+            }
+
+            System.arraycopy(written, 0, contents.get("vda"), 0, written.length);
+            try (WritableDisk disk = open(guest, "vda")) {
+                assertThat(Steps.read(disk.reader(), SIZE)).isEqualTo(contents.get("vda"));
+                disk.writer().write(0, Steps.direct(written));
+                disk.writer().flush();
+            }
+            // Whoever reads it is told that it does not know everything, so that the next backup reads all.
+            assertThat(QemuImg.chain(image, "qcow2").get(0).bitmaps())
+                    .singleElement()
+                    .satisfies(bitmap -> assertThat(bitmap.isUsable()).isFalse());
         }
     }
 }

@@ -11,6 +11,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.genievm.api.DiskId;
 import io.genievm.api.ErrorCode;
+import io.genievm.api.GenieVmException;
 import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.Cancellation;
 import io.genievm.api.hypervisor.DiskWriter;
@@ -32,6 +33,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.UnaryOperator;
@@ -108,7 +111,19 @@ class NewDomainsIT {
             KvmLab.virsh("start", name);
             awaitAgent();
             assertThat(guest.state()).startsWith("running");
+            makesOneOfWhatRuns(guest, capacities);
         }
+    }
+
+    /** As a transient domain has no other definition. */
+    private void makesOneOfWhatRuns(Guest guest, Map<String, Long> capacities) {
+        String live = libvirt.domain(guest.name()).xml(false);
+        String another = lab.newName();
+        try (NewVm vm = domains.create(request(another, capacities, Map.of("domain.xml", live), options()))) {
+            vm.complete();
+        }
+        assertIsAnother(definition(guest.name()), definition(another));
+        KvmLab.virsh("undefine", another);
     }
 
     private static void assertIsAnother(Document old, Document made) {
@@ -341,6 +356,30 @@ class NewDomainsIT {
         writer.close();
         assertThat(hidden(folder)).isEmpty();
         assertThat(shown(folder)).isEmpty();
+    }
+
+    @Test
+    void whatIsClosedWhileItIsWrittenIsGone() throws Exception {
+        NewVm vm = domains.create(request(name, ONE_DISK, Map.of(), options("type", "qemu")));
+        DiskWriter writer = vm.openWriter(new DiskId("vda"));
+        CountDownLatch writing = new CountDownLatch(1);
+        CompletableFuture<ErrorCode> end = CompletableFuture.supplyAsync(() -> {
+            ByteBuffer bytes = Steps.direct(Steps.random(1, MEBIBYTE));
+            try {
+                while (true) {
+                    writer.write(0, bytes.rewind());
+                    writing.countDown();
+                }
+            } catch (GenieVmException e) {
+                return e.code();
+            }
+        });
+        writing.await();
+
+        vm.close();
+
+        assertThat(end.get(1, TimeUnit.MINUTES)).isEqualTo(ErrorCode.CLOSED);
+        assertThat(hidden(folder)).isEmpty();
     }
 
     @Test
