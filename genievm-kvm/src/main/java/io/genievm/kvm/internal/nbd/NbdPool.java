@@ -42,6 +42,7 @@ public final class NbdPool implements DiskReader, DiskWriter {
 
     private final NbdAddress address;
     private final NbdOptions optionsForMore;
+    private final Opener opener;
     private final NbdExport export;
 
     /** Never changed, but exchanged for another one, with {@link #changing} held. */
@@ -55,9 +56,16 @@ public final class NbdPool implements DiskReader, DiskWriter {
     /** Set for good when the server turned out to serve something else. */
     private volatile @Nullable GenieVmException changed;
 
-    private NbdPool(NbdAddress address, NbdOptions optionsForMore, List<NbdConnection> connections) {
+    /** Opens connections: {@link NbdConnection#open}, or one that has more to see to. */
+    public interface Opener {
+        /** Opens a connection, as {@link NbdConnection#open} does. */
+        NbdConnection open(NbdAddress address, NbdOptions options);
+    }
+
+    private NbdPool(NbdAddress address, NbdOptions optionsForMore, Opener opener, List<NbdConnection> connections) {
         this.address = address;
         this.optionsForMore = optionsForMore;
+        this.opener = opener;
         this.connections = connections.toArray(NbdConnection[]::new);
         export = connections.get(0).export();
     }
@@ -70,6 +78,11 @@ public final class NbdPool implements DiskReader, DiskWriter {
      *     not see the same export
      */
     public static NbdPool open(NbdAddress address, NbdOptions options, int most) {
+        return open(address, options, most, NbdConnection::open);
+    }
+
+    /** Connects as {@link #open(NbdAddress, NbdOptions, int)} does, through an opener, now and later. */
+    public static NbdPool open(NbdAddress address, NbdOptions options, int most, Opener opener) {
         if (most < 1) {
             throw new IllegalArgumentException("at least one connection, not " + most);
         }
@@ -79,12 +92,12 @@ public final class NbdPool implements DiskReader, DiskWriter {
                 options.requestLimit());
         List<NbdConnection> opened = new ArrayList<>();
         try {
-            NbdConnection first = NbdConnection.open(address, options);
+            NbdConnection first = opener.open(address, options);
             opened.add(first);
             while (first.export().canMultiConnect() && opened.size() < most) {
                 NbdConnection next;
                 try {
-                    next = NbdConnection.open(address, forMore);
+                    next = opener.open(address, forMore);
                 } catch (GenieVmException e) {
                     LOG.info("{}: {} connections instead of {}: {}", address, opened.size(), most, e.getMessage());
                     break;
@@ -94,7 +107,7 @@ public final class NbdPool implements DiskReader, DiskWriter {
                     throw differs(address, first.export(), next.export());
                 }
             }
-            return new NbdPool(address, forMore, opened);
+            return new NbdPool(address, forMore, opener, opened);
         } catch (RuntimeException | Error e) {
             opened.forEach(NbdConnection::close);
             throw e;
@@ -243,7 +256,7 @@ public final class NbdPool implements DiskReader, DiskWriter {
             }
             NbdConnection next = null;
             try {
-                next = NbdConnection.open(address, optionsForMore);
+                next = opener.open(address, optionsForMore);
                 if (!next.export().equals(export)) {
                     changed = differs(address, export, next.export());
                     throw changed;

@@ -17,6 +17,7 @@ import io.genievm.kvm.internal.nbd.NbdOptions;
 import io.genievm.kvm.internal.nbd.NbdPool;
 import io.genievm.kvm.internal.nbd.NbdStatusCursor;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.HashSet;
 import java.util.Optional;
 import java.util.Set;
@@ -27,6 +28,10 @@ import org.jspecify.annotations.Nullable;
 final class ExportedDisk implements SnapshotDisk, AutoCloseable {
     private static final String BITMAP_CONTEXT = "qemu:dirty-bitmap:";
     private static final int CONNECTIONS = 2;
+    /** A server on this machine answers at once, and whoever wants to end it waits for connections that are being opened. */
+    private static final NbdOptions OPTIONS = NbdOptions.DEFAULT.withLimits(
+            Duration.ofSeconds(10), NbdOptions.DEFAULT.silenceLimit(), NbdOptions.DEFAULT.requestLimit());
+
     private static final int REQUESTS = 16;
     private static final int LONGEST_REQUEST = 16 << 20;
 
@@ -44,6 +49,7 @@ final class ExportedDisk implements SnapshotDisk, AutoCloseable {
     private final NbdAddress address;
     private final Tracking tracking;
     private final Facts facts;
+    private final NbdPool.Opener opener;
     private final Snapshot snapshot;
     private final NbdConnection status;
     private final Set<NbdPool> readers = new HashSet<>();
@@ -67,20 +73,28 @@ final class ExportedDisk implements SnapshotDisk, AutoCloseable {
      *
      * @throws GenieVmException with an I/O code
      */
-    ExportedDisk(VmId vm, DiskId id, NbdAddress address, Tracking tracking, Facts facts, Snapshot snapshot) {
+    ExportedDisk(
+            VmId vm,
+            DiskId id,
+            NbdAddress address,
+            Tracking tracking,
+            Facts facts,
+            NbdPool.Opener opener,
+            Snapshot snapshot) {
         this.vm = vm;
         this.id = id;
         this.address = address;
         this.tracking = tracking;
         this.facts = facts;
+        this.opener = opener;
         this.snapshot = snapshot;
-        this.status = NbdConnection.open(address, contexts());
+        this.status = explained(() -> opener.open(address, contexts()));
     }
 
     private NbdOptions contexts() {
         return tracking.parent() == null
-                ? NbdOptions.DEFAULT.withContexts(NbdOptions.ALLOCATION)
-                : NbdOptions.DEFAULT.withContexts(NbdOptions.ALLOCATION, BITMAP_CONTEXT + tracking.bitmap());
+                ? OPTIONS.withContexts(NbdOptions.ALLOCATION)
+                : OPTIONS.withContexts(NbdOptions.ALLOCATION, BITMAP_CONTEXT + tracking.bitmap());
     }
 
     @Override
@@ -134,7 +148,7 @@ final class ExportedDisk implements SnapshotDisk, AutoCloseable {
     @Override
     public DiskReader openReader() {
         checkOpen();
-        NbdPool pool = explained(() -> NbdPool.open(address, NbdOptions.DEFAULT, CONNECTIONS));
+        NbdPool pool = explained(() -> NbdPool.open(address, OPTIONS, CONNECTIONS, opener));
         synchronized (readers) {
             if (!closed) {
                 readers.add(pool);

@@ -9,6 +9,7 @@ import io.genievm.api.hypervisor.DriverFact;
 import io.genievm.api.hypervisor.QuiesceMode;
 import io.genievm.kvm.internal.guard.Claim;
 import io.genievm.kvm.internal.libvirt.LibvirtDomain;
+import io.genievm.kvm.internal.nbd.NbdConnection;
 import io.genievm.kvm.internal.qemu.QemuImg;
 import io.genievm.kvm.internal.qemu.QemuNbd;
 import java.io.IOException;
@@ -173,6 +174,7 @@ final class OfflineSnapshot extends DomainSnapshot {
                         bitmap == null ? null : token,
                         bitmap == null ? "" : bitmap),
                 subject.facts(),
+                NbdConnection::open,
                 this);
     }
 

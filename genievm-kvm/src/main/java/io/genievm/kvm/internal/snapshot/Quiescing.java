@@ -76,11 +76,18 @@ final class Quiescing {
             return QuiesceMode.NONE;
         }
         frozen = false;
+        // Anybody who may talk to the agent can thaw, such as the guardian of a backup that has just died.
+        boolean isFrozen = domain.isFrozen().orElse(false);
         if (!thawNow()) {
             // The guardian was not told, so it thaws when the time limit is over.
             return QuiesceMode.FILE_SYSTEM;
         }
-        if (!guardian.thawed()) {
+        boolean isInTime = guardian.thawed();
+        if (isInTime && !isFrozen) {
+            refused("somebody thawed it before the snapshot was there");
+            return QuiesceMode.NONE;
+        }
+        if (!isInTime) {
             refused("it took longer than " + subject.options().freezeLimit().toSeconds()
                     + " s, after which the guest was thawed");
             return QuiesceMode.NONE;

@@ -36,6 +36,7 @@ final class RunningSnapshot extends DomainSnapshot {
 
     private final BackupFiles files;
     private final @Nullable Guardian guardian;
+    private final ConnectGate gate = new ConnectGate();
     private final Map<DiskId, LibvirtDomain.Checkpoint> since = new HashMap<>();
     private final Set<DiskId> tracked = new LinkedHashSet<>();
     /** The parent's checkpoints that libvirt does not know. */
@@ -236,17 +237,14 @@ final class RunningSnapshot extends DomainSnapshot {
                 NbdAddress.unix(files.socket(), disk.id().value()),
                 new ExportedDisk.Tracking(token, parent, BITMAP),
                 subject.facts(),
+                gate,
                 this);
     }
 
     private void giveUpForSpace(GenieVmException why) {
         LOG.warn("{}", why.getMessage());
-        // The guest first: everything else can wait.
-        try {
-            abortJob();
-        } finally {
-            giveUp(why);
-        }
+        giveUp(why);
+        abortJob();
         if (subject.domain().state() == LibvirtDomain.State.PAUSED_BY_IO_ERROR) {
             subject.domain().resume();
         }
@@ -265,6 +263,7 @@ final class RunningSnapshot extends DomainSnapshot {
 
     /** Ends the job if it is this snapshot's, not one that was begun by somebody since. */
     private void abortJob() {
+        gate.shut();
         if (jobBegun && isServing()) {
             subject.domain().abortJob();
         }

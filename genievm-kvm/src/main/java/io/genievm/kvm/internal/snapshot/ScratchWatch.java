@@ -112,8 +112,10 @@ final class ScratchWatch implements AutoCloseable {
 
     @Override
     public void close() {
-        stopped = true;
-        thread.interrupt();
+        synchronized (this) {
+            stopped = true;
+            notifyAll();
+        }
         if (Thread.currentThread() == thread) {
             return;
         }
