@@ -352,7 +352,7 @@ class LibvirtIT {
         Thread.sleep(500);
         assertThat(second).isNotDone();
         long before = System.nanoTime();
-        for (int i = 0; i < 300; i++) {
+        for (int i = 0; i < 50; i++) {
             domain.state();
             domain.runningJob();
             domain.isFrozen();
