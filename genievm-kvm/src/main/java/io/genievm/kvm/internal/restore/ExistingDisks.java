@@ -13,6 +13,7 @@ import io.genievm.kvm.internal.libvirt.DomainXml;
 import io.genievm.kvm.internal.libvirt.LibvirtConnection;
 import io.genievm.kvm.internal.libvirt.LibvirtDomain;
 import io.genievm.kvm.internal.qemu.QemuImg;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -149,7 +150,16 @@ public final class ExistingDisks implements DiskWriting {
                     disk,
                     "disk '" + disk + "' of domain '" + vm + "' can not be written: " + objection);
         }
-        return Path.of(source);
+        try {
+            return Path.of(source);
+        } catch (InvalidPathException e) {
+            throw failure(
+                    ErrorCode.UNSUPPORTED,
+                    vm,
+                    disk,
+                    "the path of disk '" + disk + "' of domain '" + vm
+                            + "' has characters that the JVM's locale does not: " + source);
+        }
     }
 
     private static GenieVmException failure(ErrorCode code, VmId vm, DiskId disk, String message) {

@@ -12,6 +12,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Base64;
@@ -53,7 +54,18 @@ public final class Hardware {
             // Older versions of libvirt write the path into the definition of what runs, and nowhere else.
             nvram = DomainXml.parse(domain.xml(false)).nvram();
         }
-        return of(domain.name(), xml, nvram.map(Path::of));
+        String name = domain.name();
+        try {
+            return of(name, xml, nvram.map(Path::of));
+        } catch (InvalidPathException e) {
+            throw new GenieVmException(
+                    ErrorCode.IO_ERROR,
+                    Resource.named(name),
+                    "domain '" + name
+                            + "': the path of its firmware's variables has characters that the JVM's locale does"
+                            + " not: " + e.getInput(),
+                    e);
+        }
     }
 
     static Map<String, String> of(String domain, String xml, Optional<Path> nvram) {

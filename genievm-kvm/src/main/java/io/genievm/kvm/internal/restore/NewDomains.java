@@ -145,13 +145,15 @@ public final class NewDomains implements VmCreation {
         }
         return NewDomainXml.of(
                 original,
-                new NewDomainXml.Parts(
-                        request.name(),
-                        type,
-                        options.format(),
-                        files,
-                        nvram,
-                        program -> program.startsWith("/") && Files.isExecutable(Path.of(program))));
+                new NewDomainXml.Parts(request.name(), type, options.format(), files, nvram, NewDomains::isProgram));
+    }
+
+    private static boolean isProgram(String path) {
+        try {
+            return path.startsWith("/") && Files.isExecutable(Path.of(path));
+        } catch (InvalidPathException e) {
+            return false;
+        }
     }
 
     private static boolean isKvmHere() {
