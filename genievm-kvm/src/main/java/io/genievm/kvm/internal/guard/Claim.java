@@ -159,6 +159,11 @@ public final class Claim implements AutoCloseable {
         });
     }
 
+    /** The file that is this claim as long as nobody has taken it over. */
+    Path file() {
+        return file;
+    }
+
     /** Gives the claim back: removes the file, if it is still this claim. Never fails. */
     @Override
     public synchronized void close() {

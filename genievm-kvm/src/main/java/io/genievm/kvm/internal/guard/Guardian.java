@@ -273,6 +273,17 @@ public final class Guardian implements AutoCloseable {
     }
 
     /**
+     * Names the claim under which this process works. When this process has died and the claim is another's by then, the
+     * guardian looks no longer for a job that it has not seen: whoever holds it now does that. Returns when the guardian
+     * knows it.
+     *
+     * @throws io.genievm.api.GenieVmException as {@link #freezing} does
+     */
+    public synchronized void claim(Claim claim) {
+        tell(GuardianMain.CLAIM + encoded(claim.file()));
+    }
+
+    /**
      * Names a file to be removed if this process dies: a regular file or a socket, not a folder. Returns when the guardian
      * knows it.
      *

@@ -40,6 +40,7 @@ final class GuardianMain {
     static final String JOB = "job ";
     static final String FILE = "file ";
     static final String CHILD = "child ";
+    static final String CLAIM = "claim ";
     static final String DONE = "done";
 
     /** Whatever happens, it is gone this long after the other. */
@@ -53,6 +54,13 @@ final class GuardianMain {
 
     private static final long TRYING = TimeUnit.SECONDS.toMillis(100);
     private static final long BETWEEN_LOOKS = 200;
+
+    /**
+     * QEMU 7.2 that is told to end its NBD server while a client negotiates hangs for ever, with its guest. The dead one may
+     * have been just that client, so QEMU is given time to hear of its end.
+     */
+    private static final long UNTIL_CLIENTS_ARE_GONE = 500;
+
     private static final long UNTIL_CHILD_ENDS = 2000;
     private static final long UNTIL_CHILD_IS_KILLED = TimeUnit.SECONDS.toMillis(20);
 
@@ -61,6 +69,8 @@ final class GuardianMain {
     private final List<String> jobs = new ArrayList<>();
     private final List<Path> files = new ArrayList<>();
     private final List<long[]> children = new ArrayList<>();
+    private @Nullable Path claim;
+    private String claimed = "";
 
     // What the thread that thaws shares with the one that listens; guarded by this.
     private boolean isFrozen;
@@ -143,6 +153,10 @@ final class GuardianMain {
             jobs.add(decoded(line.substring(JOB.length())));
         } else if (line.startsWith(FILE)) {
             files.add(Path.of(decoded(line.substring(FILE.length()))));
+        } else if (line.startsWith(CLAIM)) {
+            Path file = Path.of(decoded(line.substring(CLAIM.length())));
+            claimed = textOf(file);
+            claim = file;
         } else if (line.startsWith(CHILD)) {
             String[] words = line.substring(CHILD.length()).split(" ");
             children.add(new long[] {Long.parseLong(words[0]), Long.parseLong(words[1])});
@@ -152,6 +166,19 @@ final class GuardianMain {
 
     private static String decoded(String text) {
         return URLDecoder.decode(text, StandardCharsets.UTF_8);
+    }
+
+    private static String textOf(Path file) {
+        try {
+            return Files.readString(file);
+        } catch (IOException e) {
+            return "";
+        }
+    }
+
+    /** Whether another has taken the claim of the dead one over. */
+    private boolean isSucceeded() {
+        return claim != null && !textOf(claim).equals(claimed);
     }
 
     /** Thaws the guest whenever a freeze has lasted too long, or its maker has died. */
@@ -252,11 +279,16 @@ final class GuardianMain {
                 boolean isOurs = isOurs(libvirt.backupXml());
                 isKnown = true;
                 if (isOurs) {
+                    if (!wasOurs) {
+                        pause(UNTIL_CLIENTS_ARE_GONE);
+                    }
                     wasOurs = true;
                     libvirt.abortJob();
                 } else if (wasOurs) {
                     // Its scratch file may have been full, and that was none of the guest's business.
                     libvirt.resumeAfterIoError();
+                    return true;
+                } else if (isSucceeded()) {
                     return true;
                 }
             } catch (LibvirtFailure e) {

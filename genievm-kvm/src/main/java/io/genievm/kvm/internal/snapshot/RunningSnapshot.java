@@ -57,7 +57,7 @@ final class RunningSnapshot extends DomainSnapshot {
      * @param xml the domain as it runs
      */
     static RunningSnapshot begin(Subject subject, Claim claim, DomainXml xml) {
-        Guardian guardian = startGuardian(subject);
+        Guardian guardian = startGuardian(subject, claim);
         RunningSnapshot snapshot = new RunningSnapshot(subject, claim, guardian);
         try {
             snapshot.begin(xml);
@@ -68,13 +68,14 @@ final class RunningSnapshot extends DomainSnapshot {
         }
     }
 
-    private static @Nullable Guardian startGuardian(Subject subject) {
+    private static @Nullable Guardian startGuardian(Subject subject, Claim claim) {
         try {
             Guardian guardian = Guardian.start(
                     subject.options().uri(),
                     subject.domain().uuid(),
                     subject.options().freezeLimit());
             guardian.awaitReady();
+            guardian.claim(claim);
             return guardian;
         } catch (GenieVmException e) {
             LOG.warn(
