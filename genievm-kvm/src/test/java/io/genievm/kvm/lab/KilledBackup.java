@@ -1,5 +1,6 @@
 package io.genievm.kvm.lab;
 
+import io.genievm.api.GenieVmException;
 import io.genievm.core.BackupReport;
 import java.io.BufferedReader;
 import java.io.File;
@@ -7,9 +8,11 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URISyntaxException;
 import java.net.URL;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.UUID;
@@ -21,12 +24,13 @@ import java.util.stream.Stream;
 public final class KilledBackup implements AutoCloseable {
     private static final String MARK = "GENIEVM_IT_MARK";
     private static final String BEGINS = "begins";
+    private static final String HELD = "held";
 
     private final String mark = UUID.randomUUID().toString();
     private final Process process;
     private final BufferedReader output;
 
-    private KilledBackup(Path repository, Guest guest, Path scratch, String... options) throws IOException {
+    private KilledBackup(String how, Path repository, Guest guest, Path scratch, String... options) throws IOException {
         String classPath = Stream.of(
                         System.getProperty("jdk.module.path"), System.getProperty("java.class.path"), testClasses())
                 .filter(Objects::nonNull)
@@ -39,6 +43,7 @@ public final class KilledBackup implements AutoCloseable {
                                 classPath,
                                 "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
                                 KilledBackup.class.getName(),
+                                how,
                                 repository.toString(),
                                 guest.name(),
                                 scratch.toString()),
@@ -64,13 +69,46 @@ public final class KilledBackup implements AutoCloseable {
 
     /** Starts one, which begins its backup when this returns. */
     public static KilledBackup start(Path repository, Guest guest, Path scratch, String... options) throws IOException {
-        KilledBackup backup = new KilledBackup(repository, guest, scratch, options);
+        return start(BEGINS, repository, guest, scratch, options);
+    }
+
+    /** Starts one, which has begun its backup when this returns, and reads nothing before {@link #goOn}. */
+    public static KilledBackup startHeld(Path repository, Guest guest, Path scratch, String... options)
+            throws IOException {
+        return start(HELD, repository, guest, scratch, options);
+    }
+
+    private static KilledBackup start(String how, Path repository, Guest guest, Path scratch, String... options)
+            throws IOException {
+        KilledBackup backup = new KilledBackup(how, repository, guest, scratch, options);
         String line = backup.output.readLine();
-        if (!BEGINS.equals(line)) {
+        if (!how.equals(line)) {
             backup.close();
             throw new IllegalStateException("the other JVM said " + line);
         }
         return backup;
+    }
+
+    /** Lets one go on that is held. */
+    public void goOn() throws IOException {
+        process.getOutputStream().write('\n');
+        process.getOutputStream().flush();
+    }
+
+    /** Waits until it has ended, and gives the point that it made or the code of its failure. */
+    public String outcome() throws InterruptedException, IOException {
+        await();
+        return output.readLine();
+    }
+
+    /** Keeps it from doing anything, as a machine without a processor to spare. */
+    public void stop() {
+        Programs.run("kill", "-STOP", Long.toString(process.pid()));
+    }
+
+    /** Ends {@link #stop}. */
+    public void proceed() {
+        Programs.run("kill", "-CONT", Long.toString(process.pid()));
     }
 
     /** Waits until it has ended, and gives its exit status. */
@@ -110,8 +148,7 @@ public final class KilledBackup implements AutoCloseable {
     private boolean isMarked(ProcessHandle candidate) {
         try {
             return Files.readString(
-                            Path.of("/proc", Long.toString(candidate.pid()), "environ"),
-                            java.nio.charset.StandardCharsets.ISO_8859_1)
+                            Path.of("/proc", Long.toString(candidate.pid()), "environ"), StandardCharsets.ISO_8859_1)
                     .contains(MARK + "=" + mark);
         } catch (IOException | UncheckedIOException e) {
             // It has ended.
@@ -124,14 +161,29 @@ public final class KilledBackup implements AutoCloseable {
         process.destroyForcibly();
     }
 
-    /** The other JVM: repository, domain, scratch folder, options of the driver. */
-    public static void main(String[] arguments) throws InterruptedException {
-        String[] options = java.util.Arrays.copyOfRange(arguments, 3, arguments.length);
+    /** The other JVM: how to go on, repository, domain, scratch folder, options of the driver. */
+    public static void main(String[] arguments) throws InterruptedException, IOException {
+        String how = arguments[0];
+        String[] options = Arrays.copyOfRange(arguments, 4, arguments.length);
         try (Protection protection = Protection.open(
-                Path.of(arguments[0]), arguments[1], Protection.config(Path.of(arguments[2]), options))) {
-            System.out.println(BEGINS);
-            BackupReport report = protection.backup(request -> {});
+                Path.of(arguments[1]), arguments[2], Protection.config(Path.of(arguments[3]), options))) {
+            BackupReport report;
+            if (how.equals(HELD)) {
+                try (Protection.Held held = protection.hold(request -> {})) {
+                    System.out.println(how);
+                    // Until the end of the line, or of the process that should write it.
+                    while (System.in.read() > '\n') {
+                        continue;
+                    }
+                    report = held.finish();
+                }
+            } else {
+                System.out.println(how);
+                report = protection.backup(request -> {});
+            }
             System.out.println(report.point().value());
+        } catch (GenieVmException e) {
+            System.out.println(e.code().name());
         }
     }
 }

@@ -24,6 +24,9 @@ import org.junit.jupiter.api.io.TempDir;
 @ExtendWith(KvmLab.Extension.class)
 @Timeout(value = 3, unit = TimeUnit.MINUTES)
 class KvmScratchIT {
+    private static final String AWAIT_OVERWRITTEN =
+            "while [ ! -e /tmp/overwritten ]; do usleep 50000; done; cat /tmp/overwritten";
+
     @TempDir
     private Path folder;
 
@@ -43,12 +46,11 @@ class KvmScratchIT {
         check(lab, (guest, scratch) -> overwrite(guest));
     }
 
-    /** Nobody can foresee that, so the guest is stopped before it is seen. */
     @Test
-    void neitherDoesItWhenSomebodyElseTakesTheRoomAllAtOnce(KvmLab lab) throws Exception {
+    void neitherDoesItWhenSomebodyElseTakesTheRoom(KvmLab lab) throws Exception {
         check(lab, (guest, scratch) -> {
-            overwrite(guest);
             fill(scratch);
+            overwrite(guest);
         });
     }
 
@@ -60,22 +62,56 @@ class KvmScratchIT {
         }
     }
 
-    private void check(KvmLab lab, Overwriting overwriting) throws Exception {
-        byte[] content = new byte[64 << 20];
-        new Random(1).nextBytes(content);
+    /** The machine has no time for the backup, so that QEMU runs out of room before anybody looks, and stops the guest. */
+    @Test
+    void aGuestThatWasStoppedForWantOfRoomGoesOn(KvmLab lab) throws Exception {
         Path repository = folder.resolve("repository");
         Path small = lab.newTmpfs("20m");
-        try (Guest guest = lab.guest()
+        try (Guest guest = guest(lab);
+                Heartbeat beat = guest.beat("vda")) {
+            Protection.create(repository, guest.name(), Protection.config(small))
+                    .close();
+            try (KilledBackup backup = KilledBackup.startHeld(repository, guest, small)) {
+                backup.stop();
+                overwrite(guest);
+                long end = System.nanoTime() + Duration.ofSeconds(30).toNanos();
+                while (!guest.isPaused()) {
+                    assertThat(System.nanoTime())
+                            .as("the end of waiting for no room")
+                            .isLessThan(end);
+                }
+                backup.proceed();
+                assertThat(guest.exec(AWAIT_OVERWRITTEN, Duration.ofSeconds(60)).output())
+                        .isEqualTo("written\n");
+                backup.goOn();
+                assertThat(backup.outcome()).isEqualTo(ErrorCode.NO_SPACE.name());
+            }
+            beat.awaitBeat(Duration.ofSeconds(10));
+            assertThat(guest.hasBackupJob()).isFalse();
+            assertThat(small).isEmptyDirectory();
+            assertThat(guest.run("dmesg")).doesNotContain("I/O error");
+        }
+    }
+
+    private static Guest guest(KvmLab lab) {
+        byte[] content = new byte[64 << 20];
+        new Random(1).nextBytes(content);
+        return lab.guest()
                 .disk("vda", disk -> disk.size(32 << 20).ext4(Map.of()))
                 .disk("vdb", disk -> disk.content(content))
-                .start()) {
+                .start();
+    }
+
+    private void check(KvmLab lab, Overwriting overwriting) throws Exception {
+        Path repository = folder.resolve("repository");
+        Path small = lab.newTmpfs("20m");
+        try (Guest guest = guest(lab)) {
             try (Protection protection = Protection.create(repository, guest.name(), Protection.config(small));
                     Heartbeat beat = guest.beat("vda");
                     Protection.Held held = protection.hold(request -> request.quiesce(QuiesceMode.NONE))) {
                 assertThat(guest.hasBackupJob()).isTrue();
                 overwriting.begin(guest, small);
-                String overwritten = "while [ ! -e /tmp/overwritten ]; do usleep 50000; done; cat /tmp/overwritten";
-                assertThat(guest.exec(overwritten, Duration.ofSeconds(60)).output())
+                assertThat(guest.exec(AWAIT_OVERWRITTEN, Duration.ofSeconds(60)).output())
                         .isEqualTo("written\n");
                 beat.awaitBeat(Duration.ofSeconds(10));
                 assertThat(guest.isPaused()).isFalse();
