@@ -119,7 +119,7 @@ public final class GuestBuilder {
                     <type arch='x86_64' machine='q35'>hvm</type>
                     <kernel>%s</kernel>
                     <initrd>%s</initrd>
-                    <cmdline>console=ttyS0 panic=1 quiet</cmdline>
+                    <cmdline>console=ttyS0 panic=1 quiet no_timer_check</cmdline>
                   </os>
                   <features><acpi/></features>
                   <on_reboot>destroy</on_reboot>

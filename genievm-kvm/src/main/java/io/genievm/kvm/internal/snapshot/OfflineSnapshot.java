@@ -117,6 +117,14 @@ final class OfflineSnapshot extends DomainSnapshot {
                                     + " was; what it had not written yet is not in its disks");
             return QuiesceMode.NONE;
         }
+        if (subject.request().quiesce() == QuiesceMode.APPLICATION) {
+            subject.facts()
+                    .add(
+                            DriverFact.QUIESCE_REFUSED,
+                            null,
+                            "the domain is shut off: its file systems are at rest, and there are no applications to ask");
+            return QuiesceMode.FILE_SYSTEM;
+        }
         return subject.request().quiesce();
     }
 
