@@ -141,6 +141,13 @@ inside() {
 inside 'grep -q /mnt/vdb /proc/mounts && ! grep -q /mnt/vda /proc/mounts'
 inside '(while :; do dd if=/dev/urandom of=/mnt/vdb/written bs=64k count=1 conv=fsync; usleep 500000; done) > /dev/null 2>&1 &'
 
+# change: 96 MiB in three places, at a moment at which nothing is backed up.
+change() {
+  inside "for at in $((data / 20)) $((data / 3)) $((data / 2)); do dd if=/dev/urandom of=/dev/vda bs=1M count=32 seek=\$at conv=notrunc,fsync || exit 1; done"
+}
+# So that the first tool does not find less on the disk than the others.
+change
+
 runs=$work/runs.jsonl
 versions=$(for tool in "${tools[@]}"; do
   # Also lets the launcher build and make its archive before anything is timed.
@@ -231,8 +238,7 @@ one_round() {
   "$here/tools.sh" "$tool" init "$work/repo"
   step "$tool" "$round" backup
   same "$tool"
-  # 96 MiB in three places, at a moment at which nothing is backed up.
-  inside "for at in $((data / 20)) $((data / 3)) $((data / 2)); do dd if=/dev/urandom of=/dev/vda bs=1M count=32 seek=\$at conv=notrunc,fsync || exit 1; done"
+  change
   step "$tool" "$round" increment
   same "$tool"
 }
