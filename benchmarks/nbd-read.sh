@@ -9,13 +9,16 @@
 #
 #   CONNECTIONS  of ours, 1; THREADS, 4; LENGTH of a read, 1 MiB. nbdcopy chooses for itself: 4 connections
 #   SOCKET       tcp to measure over TCP instead of a Unix socket
+#   NBD_URI      an export that is there, such as libvirt's of a guest that runs; no image is given then:
+#                NBD_URI='nbd+unix:///vda?socket=/run/backup.sock' nbd-read.sh '' '' 7
 #   GENIEVM_CLASSES  a class path to measure instead of the jar, which is built where it is missing
 #   KEEP         a file for the figures of every run
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 . benchmarks/measure.sh
 
-readonly image=${1:?which image?} format=${2:-qcow2} pairs=${3:-7}
+[[ -n ${1:-}${NBD_URI:-} ]] || { echo 'nbd-read: which image?' >&2; exit 2; }
+readonly image=${1:-} format=${2:-qcow2} pairs=${3:-7}
 readonly connections=${CONNECTIONS:-1} threads=${THREADS:-4} length=${LENGTH:-1048576}
 need qemu-nbd=qemu-utils nbdcopy=libnbd-bin jq=jq perl=perl
 
@@ -30,7 +33,9 @@ finish() {
 }
 trap finish EXIT
 
-if [[ ${SOCKET:-unix} = tcp ]]; then
+if [[ -n ${NBD_URI:-} ]]; then
+  uri=$NBD_URI
+elif [[ ${SOCKET:-unix} = tcp ]]; then
   port=$(perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport')
   uri=nbd://127.0.0.1:$port
   where=(-b 127.0.0.1 -p "$port")
@@ -38,8 +43,10 @@ else
   uri="nbd+unix:///?socket=$folder/socket"
   where=(-k "$folder/socket")
 fi
-qemu-nbd --fork --persistent --pid-file "$folder/pid" -r -e 16 -f "$format" "${where[@]}" "$image"
-pid=$(<"$folder/pid")
+if [[ -z ${NBD_URI:-} ]]; then
+  qemu-nbd --fork --persistent --pid-file "$folder/pid" -r -e 16 -f "$format" "${where[@]}" "$image"
+  pid=$(<"$folder/pid")
+fi
 
 # seconds COMMAND...: how long it runs.
 seconds() {
