@@ -4,11 +4,12 @@
 # Measures a full and an incremental backup of a guest that runs, with GenieVM and with
 # virtnbdbackup, side by side, restores what was stored and compares it with the guest's disk.
 #
-# Usage: kvm.sh [--rounds N] [--tools "T..."] [--patience SECONDS] [--data MIB] [--json FILE] WORKDIR
+# Usage: kvm.sh [--rounds N] [--tools "T..."] [--full-only] [--patience SECONDS] [--data MIB] [--json FILE] WORKDIR
 #
 #   --rounds N   how often every tool runs, in turn, the order rotated (5)
 #   --tools "T"  see tools.sh; the first two are compared with the other two, in the order
 #                ("genievm-kvm:lz4 genievm-kvm:zstd:1 virtnbdbackup:lz4 virtnbdbackup:none")
+#   --full-only  no incremental backups
 #   --patience SECONDS   on a machine that others use: waits before each timed step until it is
 #                quiet, at most so long (0)
 #   --data MIB   how much the guest's disk holds, a fifth of it random bytes (2560)
@@ -27,14 +28,15 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/measure.sh"
 lab=$here/../genievm-kvm/src/test/lab
 
-usage() { sed -n '7,15s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '7,16s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
-rounds=5 patience=0 data=2560 json='' workdir=''
+rounds=5 steps='backup increment' patience=0 data=2560 json='' workdir=''
 tools='genievm-kvm:lz4 genievm-kvm:zstd:1 virtnbdbackup:lz4 virtnbdbackup:none'
 while (($#)); do
   case $1 in
     --rounds) rounds=${2:?}; shift ;;
     --tools) tools=${2:?}; shift ;;
+    --full-only) steps=backup ;;
     --patience) patience=${2:?}; shift ;;
     --data) data=${2:?}; shift ;;
     --json) json=${2:?}; shift ;;
@@ -238,6 +240,7 @@ one_round() {
   "$here/tools.sh" "$tool" init "$work/repo"
   step "$tool" "$round" backup
   same "$tool"
+  [[ $steps = *increment ]] || return 0
   change
   step "$tool" "$round" increment
   same "$tool"
@@ -250,7 +253,7 @@ for ((round = 1; round <= rounds; round++)); do
 done
 
 jq -s --argjson machine "$(machine "$work")" --argjson versions "$versions" --arg tools "${tools[*]}" \
-  --argjson data "$data_bytes" --arg qemu "$(qemu-system-x86_64 --version | head -n 1)" --arg libvirt "$(virsh --version)" '
+  --argjson data "$data_bytes" --arg qemu "$(qemu-system-x86_64 --version | head -n 1)" --arg libvirt "$(virsh --version)" --arg steps "$steps" '
   def median: sort | if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2 - 1] + .[length / 2]) / 2 end;
   def spread: {min: min, median: median, max: max};
   ($tools | split(" ")) as $order | . as $runs
@@ -264,8 +267,8 @@ jq -s --argjson machine "$(machine "$work")" --argjson versions "$versions" --ar
       [$runs[] | select(.step == $step)] | group_by(.round)
       | map((map(select(.tool == $ours))[0] | figure) / (map(select(.tool == $theirs))[0] | figure)) | median;
   {guest: {dataBytes: $data}, machine: ($machine + {qemu: $qemu, libvirt: $libvirt}), versions: $versions,
-   summary: [("backup", "increment") as $step | $order[] as $tool | one($step; $tool)],
-   ratios: (($order | length / 2 | floor) as $half | [("backup", "increment") as $step | range($half) as $i
+   summary: [($steps | split(" "))[] as $step | $order[] as $tool | one($step; $tool)],
+   ratios: (($order | length / 2 | floor) as $half | [($steps | split(" "))[] as $step | range($half) as $i
      | $order[$i] as $ours | $order[$i + $half] as $theirs
      | {step: $step, ours: $ours, theirs: $theirs, wall: ratio($step; $ours; $theirs; .wallSeconds),
         cpu: ratio($step; $ours; $theirs; .cpuSeconds), peak: ratio($step; $ours; $theirs; .peakBytes),
