@@ -319,7 +319,11 @@ public final class Guardian implements AutoCloseable {
         return process.toHandle();
     }
 
-    /** Tells that all is well and waits until the process is gone, which it is in any case. Never fails. */
+    /**
+     * Tells that nothing is to be undone and waits until the process is gone, which it is in any case. But a guest that was to
+     * be frozen and was not told to be {@link #thawed} is thawed: should that not be done within seconds, the process stays
+     * for it. Never fails.
+     */
     @Override
     public synchronized void close() {
         if (isClosed) {
@@ -336,7 +340,7 @@ public final class Guardian implements AutoCloseable {
             LOG.debug("{}", e.getMessage());
         }
         isClosed = true;
-        if (!hasEnded(UNTIL_GONE)) {
+        if (!hasEnded(UNTIL_GONE) && !isFreezing) {
             // Killed, it has no time to undo anything, as it would if only its input ended.
             process.destroyForcibly();
             hasEnded(UNTIL_GONE);

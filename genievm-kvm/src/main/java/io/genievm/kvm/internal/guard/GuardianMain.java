@@ -113,7 +113,9 @@ final class GuardianMain {
             // A pipe that broke is the same as its end: nobody is there any more.
             isDone = false;
         }
-        if (!isDone) {
+        if (isDone) {
+            guardian.thawLast(thaw);
+        } else {
             guardian.undo(thaw);
         }
         System.exit(0);
@@ -214,6 +216,11 @@ final class GuardianMain {
         while (!hasThawed && isThawToBeTried(begin, hasAnswered)) {
             try {
                 hasThawed = libvirt.thaw() > 0;
+                if (!hasAnswered) {
+                    // This call may have waited behind another command of the agent, and the one that freezes still
+                    // does.
+                    begin = System.nanoTime();
+                }
                 hasAnswered = true;
             } catch (LibvirtFailure e) {
                 if (e.isDomainGone() || e.code == LibvirtFailure.OPERATION_INVALID) {
@@ -241,8 +248,22 @@ final class GuardianMain {
         return isFrozen && System.nanoTime() - begin < TimeUnit.MILLISECONDS.toNanos(limit);
     }
 
-    /** Undoes what is on record, after the death of the other. */
-    private void undo(Thread thaw) {
+    /**
+     * Thaws what is still on record as frozen when the other goes in peace: it could not thaw, as when libvirt did not answer,
+     * and nobody else will.
+     */
+    private void thawLast(Thread thaw) {
+        synchronized (this) {
+            if (!isFrozen) {
+                return;
+            }
+        }
+        beOnItsOwn();
+        await(thaw);
+    }
+
+    /** From here on nobody is there who would thaw. */
+    private void beOnItsOwn() {
         Thread end = new Thread(
                 () -> {
                     pause(LONGEST_AFTERLIFE);
@@ -256,17 +277,27 @@ final class GuardianMain {
             deadline = System.nanoTime();
             notifyAll();
         }
+    }
+
+    private static void await(Thread thread) {
+        try {
+            thread.join();
+        } catch (InterruptedException e) {
+            // Nobody interrupts it.
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Undoes what is on record, after the death of the other. */
+    private void undo(Thread thaw) {
+        beOnItsOwn();
         boolean isJobGone = jobs.isEmpty() || endJob();
         endChildren();
         if (isJobGone) {
             // Else QEMU still writes to them, and the next one finds them by its job.
             files.forEach(GuardianMain::delete);
         }
-        try {
-            thaw.join();
-        } catch (InterruptedException e) {
-            // Nobody interrupts it.
-        }
+        await(thaw);
     }
 
     /** Ends the job if it is ours; false when it is not known to be gone. */

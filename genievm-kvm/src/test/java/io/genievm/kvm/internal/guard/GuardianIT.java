@@ -122,6 +122,18 @@ class GuardianIT {
         }
     }
 
+    /** As when libvirt does not answer while the other wants to thaw, and it gives up for that. */
+    @Test
+    void aGuestThatWasNotThawedIsThawedWhenTheGuardianIsDismissed() throws Exception {
+        Guardian guardian = Guardian.start(KvmLab.ADDRESS, uuid, Duration.ofSeconds(60));
+        guardian.freezing();
+        KvmLab.virsh("domfsfreeze", uuid);
+        guardian.close();
+        soon(() -> guest.freezeStatus().equals("thawed"));
+        gone(guardian.process());
+        guest.run("touch /mnt/vda/written && sync");
+    }
+
     @Test
     void aGuestIsThawedWhenItsFreezerIsKilled() throws Exception {
         try (Child victim =
