@@ -21,6 +21,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
@@ -30,6 +31,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -60,7 +62,17 @@ public final class Claim implements AutoCloseable {
      */
     private static final Object ONE_AT_A_TIME = "io.genievm.kvm.internal.guard.Claim".intern();
 
+    /**
+     * Claims that were given back while their files could not be removed, as when no more files could be opened: file and
+     * text. Their owner, this process, lives, and they would keep it from its domains for as long as it does.
+     */
+    private static final Set<List<Object>> GIVEN_BACK = ConcurrentHashMap.newKeySet();
+
     private static final Set<PosixFilePermission> OF_FOLDER = PosixFilePermissions.fromString("rwxr-xr-x");
+
+    /** Whoever can read a file can lock it, against those who write too. */
+    private static final FileAttribute<Set<PosixFilePermission>> OF_LOCK =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
 
     /**
      * What a claim says.
@@ -138,7 +150,9 @@ public final class Claim implements AutoCloseable {
             throw new IllegalArgumentException("a claim of " + text.length() + " characters");
         }
         return locked(folder, () -> {
-            Read there = read(file).orElse(null);
+            Read there = read(file)
+                    .filter(found -> !GIVEN_BACK.contains(List.of(file, found.text())))
+                    .orElse(null);
             if (there != null && there.owner() != null && there.owner().life() != Life.DEAD) {
                 Owner owner = there.owner();
                 return new Attempt(
@@ -153,6 +167,7 @@ public final class Claim implements AutoCloseable {
             Path next = folder.resolve(file.getFileName() + ".new");
             Files.writeString(next, text);
             Files.move(next, file, StandardCopyOption.ATOMIC_MOVE);
+            GIVEN_BACK.removeIf(given -> given.get(0).equals(file));
             return new Attempt(
                     Optional.of(new Claim(folder, file, text)),
                     there == null ? Optional.empty() : Optional.ofNullable(there.content()));
@@ -179,7 +194,8 @@ public final class Claim implements AutoCloseable {
                 return this;
             });
         } catch (GenieVmException e) {
-            LOG.warn("the claim {} stays until this process ends: {}", file, e.getMessage());
+            GIVEN_BACK.add(List.of(file, text));
+            LOG.warn("the claim {} stays, for other processes until this one ends: {}", file, e.getMessage());
         }
     }
 
@@ -243,7 +259,7 @@ public final class Claim implements AutoCloseable {
             // An interrupt would close the files under our hands.
             boolean interrupted = Thread.interrupted();
             try (FileChannel channel =
-                    FileChannel.open(lockFile, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+                    FileChannel.open(lockFile, Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE), OF_LOCK)) {
                 long end = System.nanoTime() + LONGEST_WAIT.toNanos();
                 FileLock lock = tried(channel);
                 while (lock == null) {

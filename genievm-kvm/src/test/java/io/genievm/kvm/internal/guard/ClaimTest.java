@@ -35,7 +35,7 @@ class ClaimTest {
     private Path folder;
 
     @Test
-    void oneHoldsItUntilItIsGivenBack() {
+    void oneHoldsItUntilItIsGivenBack() throws IOException {
         Claim.Content content = content("one", self);
         Claim first = Claim.take(folder, DOMAIN, content).claim().orElseThrow();
         assertThat(Claim.take(folder, DOMAIN, content("two", self)))
@@ -53,6 +53,28 @@ class ClaimTest {
         Thread.currentThread().interrupt();
         second.claim().orElseThrow().close();
         assertThat(Thread.interrupted()).isTrue();
+        assertThat(folder.toFile().list()).containsExactly("lock");
+        // Another user who could read it could lock it, and keep everybody out.
+        assertThat(Files.getPosixFilePermissions(folder.resolve("lock")))
+                .isEqualTo(PosixFilePermissions.fromString("rw-------"));
+    }
+
+    @Test
+    void oneWhoseFileCouldNotBeRemovedKeepsNobodyInThisProcessAway() throws IOException {
+        Claim claim = Claim.take(folder, DOMAIN, content("one", self)).claim().orElseThrow();
+        Path lock = folder.resolve("lock");
+        Files.delete(lock);
+        Files.createDirectory(lock);
+        claim.close();
+        Files.delete(lock);
+        assertThat(folder.resolve("genievm-" + DOMAIN + ".claim")).exists();
+        Claim.Attempt next = Claim.take(folder, DOMAIN, content("one", self));
+        // It was given back: nothing of it is left that somebody would have to clear.
+        assertThat(next.holder()).isEmpty();
+        assertThat(next.claim()).isPresent();
+        // The next one may say the same, and is held.
+        assertThat(Claim.take(folder, DOMAIN, content("two", self)).claim()).isEmpty();
+        next.claim().orElseThrow().close();
         assertThat(folder.toFile().list()).containsExactly("lock");
     }
 
