@@ -30,8 +30,8 @@ public final class DomainXml {
      * @param target its name in the guest's definition, such as {@code vda}
      * @param device what it is to the guest
      * @param type libvirt's word for where it is: {@code file}, {@code block}, {@code network}, {@code volume}...
-     * @param source the path of its image on this machine, for {@code file} and {@code block}; {@code null} for others and
-     *     when there is no medium
+     * @param source the path of its image on this machine, for {@code file} and {@code block}; {@code null} for others,
+     *     when the image is only a part of what is there, and when there is no medium
      * @param hasSource whether there is a medium at all
      * @param format the format of the image: {@code qcow2}, {@code raw}...
      * @param readOnly whether the guest can not write it
@@ -114,12 +114,14 @@ public final class DomainXml {
             default -> "";
         };
         boolean isPath = type.equals("file") || type.equals("block");
+        // Whoever opened all of the file would read and write what is around the image.
+        boolean isPart = source != null && XmlText.child(source, "slices") != null;
         String format = XmlText.attributeOf(disk, "driver", "type");
         return new Disk(
                 target,
                 device,
                 type,
-                path.isEmpty() ? null : path,
+                path.isEmpty() || isPart ? null : path,
                 isPath ? !path.isEmpty() : source != null,
                 // libvirt's default too: it does not guess, since the content of a raw image is the guest's.
                 format.isEmpty() ? "raw" : format,

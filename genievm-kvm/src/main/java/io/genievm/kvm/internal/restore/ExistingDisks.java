@@ -134,8 +134,10 @@ public final class ExistingDisks implements DiskWriting {
         String objection = null;
         if (definition.device() != DomainXml.Device.DISK) {
             objection = "it is no hard disk of its own";
-        } else if (source == null || !TYPES.contains(definition.type())) {
+        } else if (!TYPES.contains(definition.type())) {
             objection = "it is of type '" + definition.type() + "', and not one of " + TYPES;
+        } else if (source == null) {
+            objection = definition.hasSource() ? "it is only a part of its file" : "it has no image";
         } else if (!FORMATS.contains(definition.format())) {
             objection = "it is of format '" + definition.format() + "', and not one of " + FORMATS;
         } else if (definition.shareable()) {

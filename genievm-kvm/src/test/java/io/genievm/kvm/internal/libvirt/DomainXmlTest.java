@@ -117,6 +117,18 @@ class DomainXmlTest {
     }
 
     @Test
+    void aPartOfAFileIsNoImageThatCanBeOpenedByItsPath() {
+        DomainXml.Disk disk = DomainXml.parse(
+                        domain(
+                                "<disk type='file'><source file='/f'><slices>"
+                                        + "<slice type='storage' offset='4096' size='8192'/></slices></source><target dev='vda'/></disk>"))
+                .disks()
+                .get(0);
+        assertThat(disk.source()).isNull();
+        assertThat(disk.hasSource()).isTrue();
+    }
+
+    @Test
     void firmwareVariablesAreInASourceSince85() {
         assertThat(DomainXml.parse("<domain><name>d</name><os><nvram type='file' format='qcow2'><source file='/v'/>"
                                 + "</nvram></os></domain>")
