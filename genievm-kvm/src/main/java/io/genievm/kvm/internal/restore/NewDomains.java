@@ -8,6 +8,7 @@ import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.VmCreation;
 import io.genievm.api.hypervisor.VmDescription;
 import io.genievm.kvm.internal.libvirt.LibvirtConnection;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
@@ -16,6 +17,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -46,6 +48,8 @@ import org.jspecify.annotations.Nullable;
 public final class NewDomains implements VmCreation {
     private static final Path KVM = Path.of("/dev/kvm");
     private static final int LONGEST_FILE_NAME = 255;
+    private static final Pattern EMULATOR = Pattern.compile("qemu-system-.+|qemu-kvm|kvm");
+    private static final int WRITABLE_BY_OTHERS = 0022;
 
     private final LibvirtConnection libvirt;
     private final Path sockets;
@@ -145,13 +149,25 @@ public final class NewDomains implements VmCreation {
         }
         return NewDomainXml.of(
                 original,
-                new NewDomainXml.Parts(request.name(), type, options.format(), files, nvram, NewDomains::isProgram));
+                new NewDomainXml.Parts(request.name(), type, options.format(), files, nvram, NewDomains::isEmulator));
     }
 
-    private static boolean isProgram(String path) {
+    /**
+     * Whether a program may be one that runs guests. libvirt runs it already when the domain is defined, with its own
+     * rights, and who wrote the definition that was backed up may be anybody: so it has to be called like one, and to be
+     * root's alone.
+     */
+    static boolean isEmulator(String path) {
         try {
-            return path.startsWith("/") && Files.isExecutable(Path.of(path));
-        } catch (InvalidPathException e) {
+            Path program = Path.of(path);
+            if (!program.isAbsolute() || !Files.isExecutable(program)) {
+                return false;
+            }
+            Path real = program.toRealPath();
+            return EMULATOR.matcher(real.getFileName().toString()).matches()
+                    && (int) Files.getAttribute(real, "unix:uid") == 0
+                    && ((int) Files.getAttribute(real, "unix:mode") & WRITABLE_BY_OTHERS) == 0;
+        } catch (InvalidPathException | IOException e) {
             return false;
         }
     }
