@@ -6,6 +6,7 @@ import io.genievm.kvm.internal.KvmOptions;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -21,6 +22,7 @@ import org.slf4j.LoggerFactory;
 final class BackupFiles {
     private static final Logger LOG = LoggerFactory.getLogger(BackupFiles.class);
     private static final int TAG_DIGITS = 8;
+    private static final String FROZEN = ".frozen";
 
     private final Path scratchFolder;
     private final String beginning;
@@ -43,6 +45,22 @@ final class BackupFiles {
     /** The file that takes what the guest overwrites. */
     Path scratch(DiskId disk) {
         return scratchFolder.resolve(beginning + "-" + disk + ".scratch");
+    }
+
+    /** The record that the guest is being frozen by this backup: there from before the freeze until after the thaw. */
+    Path freezeRecord() {
+        return KvmOptions.SOCKETS.resolve(beginning + FROZEN);
+    }
+
+    /** Whether a file is the record of a freeze, made by this user and not by anybody who can write to the folder. */
+    static boolean isFreezeRecord(Path file) {
+        try {
+            return file.toString().endsWith(FROZEN)
+                    && Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)
+                    && Files.getOwner(file, LinkOption.NOFOLLOW_LINKS).equals(Files.getOwner(Path.of("/proc/self")));
+        } catch (IOException e) {
+            return false;
+        }
     }
 
     /** The files that backups of a domain to a repository have left. Only for who holds the claim to the domain. */

@@ -51,6 +51,7 @@ final class Leftovers {
      */
     void clear() {
         endDeadHolder();
+        thaw();
         endJob();
         removeFiles();
         Set<String> parents = parents();
@@ -154,9 +155,30 @@ final class Leftovers {
                 : subject.request().hasEnded(marker.session());
     }
 
+    /** Thaws a guest that a dead backup froze, by its own record: its guardian died with it. */
+    private void thaw() {
+        List<Path> records = BackupFiles.left(subject.options(), subject.marker().repository(), domain.uuid()).stream()
+                .filter(BackupFiles::isFreezeRecord)
+                .toList();
+        if (records.isEmpty()) {
+            return;
+        }
+        try {
+            if (domain.state().isActive()) {
+                domain.thaw();
+                cleared.add("a freeze");
+            }
+            BackupFiles.remove(records);
+        } catch (GenieVmException e) {
+            // The record stays for the next one.
+            LOG.warn("the guest of domain {} may be frozen since a backup died: {}", subject.vm(), e.getMessage());
+        }
+    }
+
     private void removeFiles() {
         List<Path> files = new ArrayList<>(
                 BackupFiles.left(subject.options(), subject.marker().repository(), domain.uuid()));
+        files.removeIf(BackupFiles::isFreezeRecord);
         if (deadHolder != null) {
             deadHolder.files().stream()
                     .filter(file -> BackupFiles.isOf(file, subject.marker().repository(), domain.uuid()))

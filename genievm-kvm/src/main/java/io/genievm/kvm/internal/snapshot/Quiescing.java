@@ -5,6 +5,10 @@ import io.genievm.api.hypervisor.DriverFact;
 import io.genievm.api.hypervisor.QuiesceMode;
 import io.genievm.kvm.internal.guard.Guardian;
 import io.genievm.kvm.internal.libvirt.LibvirtDomain;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -39,14 +43,23 @@ final class Quiescing {
             refused(why == null ? "no guardian stands by, and without one a guest could stay frozen" : why);
             return;
         }
+        Path record = subject.files().freezeRecord();
+        try {
+            Files.createFile(record);
+        } catch (IOException e) {
+            refused("the freeze can not be recorded, without which nobody would know whose it is: " + e);
+            return;
+        }
+        guardian.file(record);
         guardian.freezing();
         try {
             domain.freeze();
             frozen = true;
         } catch (GenieVmException e) {
             // It may have frozen some of them, or be about to.
-            thawNow();
-            guardian.thawed();
+            if (thawNow()) {
+                guardian.thawed();
+            }
             refused(String.valueOf(e.getMessage()));
         }
     }
@@ -102,6 +115,7 @@ final class Quiescing {
         for (int attempt = 1; ; attempt++) {
             try {
                 domain.thaw();
+                BackupFiles.remove(List.of(subject.files().freezeRecord()));
                 return true;
             } catch (GenieVmException e) {
                 if (attempt == THAW_ATTEMPTS) {
