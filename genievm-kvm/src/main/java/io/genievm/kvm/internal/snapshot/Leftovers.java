@@ -157,7 +157,9 @@ final class Leftovers {
 
     /** Thaws a guest that a dead backup froze, by its own record: its guardian died with it. */
     private void thaw() {
-        List<Path> records = BackupFiles.left(subject.options(), subject.marker().repository(), domain.uuid()).stream()
+        List<Path> records = BackupFiles.left(
+                        subject.options(), subject.marker().repository(), domain.uuid())
+                .stream()
                 .filter(BackupFiles::isFreezeRecord)
                 .toList();
         if (records.isEmpty()) {
