@@ -40,6 +40,7 @@ final class KvmConnection implements HypervisorConnection {
     private final LibvirtConnection libvirt;
     private final Snapshots snapshots;
     private final Set<VmSnapshot> open = new HashSet<>();
+    private int beginning;
     private boolean closed;
 
     KvmConnection(KvmOptions options, Clock clock) {
@@ -103,17 +104,28 @@ final class KvmConnection implements HypervisorConnection {
 
     @Override
     public VmSnapshot beginSnapshot(VmId vm, SnapshotRequest request) {
-        checkOpen();
-        VmSnapshot snapshot = snapshots.begin(vm, request, this::forget);
         synchronized (open) {
-            if (!closed) {
-                open.add(snapshot);
-                return snapshot;
+            checkOpen();
+            beginning++;
+        }
+        try {
+            VmSnapshot snapshot = snapshots.begin(vm, request, this::forget);
+            synchronized (open) {
+                if (!closed) {
+                    open.add(snapshot);
+                    return snapshot;
+                }
+            }
+            try (snapshot) {
+                snapshot.abandoned();
+            }
+            throw closedError();
+        } finally {
+            synchronized (open) {
+                beginning--;
+                open.notifyAll();
             }
         }
-        snapshot.abandoned();
-        snapshot.close();
-        throw closedError();
     }
 
     private void forget(VmSnapshot snapshot) {
@@ -142,6 +154,7 @@ final class KvmConnection implements HypervisorConnection {
             }
             closed = true;
             left = List.copyOf(open);
+            awaitBeginnings();
         }
         GenieVmException failure = null;
         for (VmSnapshot snapshot : left) {
@@ -158,6 +171,21 @@ final class KvmConnection implements HypervisorConnection {
         libvirt.close();
         if (failure != null) {
             throw failure;
+        }
+    }
+
+    /** A guest that is frozen for a snapshot that is just being begun is thawed through this connection. */
+    private void awaitBeginnings() {
+        boolean interrupted = false;
+        while (beginning > 0) {
+            try {
+                open.wait();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
         }
     }
 

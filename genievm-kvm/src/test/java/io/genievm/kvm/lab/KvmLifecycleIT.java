@@ -238,6 +238,48 @@ class KvmLifecycleIT {
         assertAllRestore();
     }
 
+    /** All bitmaps of a checkpoint have one name, so that each image would answer for the other. */
+    @Test
+    void anImageThatTookThePlaceOfAnotherIsReadWhole() throws Exception {
+        Path other = folder.resolve("other.qcow2");
+        Programs.run("qemu-img", "create", "-q", "-f", "qcow2", other.toString(), Long.toString((24 << 20) + 512));
+        KvmLab.virsh(
+                "attach-disk",
+                guest.name(),
+                other.toString(),
+                "vdd",
+                "--driver",
+                "qemu",
+                "--subdriver",
+                "qcow2",
+                "--persistent");
+        guest.writeAt("vdc", 1000, bytes(2_000_000));
+        protection.backup(request -> {});
+        guest.destroy();
+        Path first = guest.disk("vdc").source();
+        Path kept = folder.resolve("kept.qcow2");
+        Files.move(first, kept);
+        Files.move(other, first);
+        Files.move(kept, other);
+
+        for (boolean running : new boolean[] {false, true}) {
+            if (running) {
+                guest.start();
+            }
+            BackupReport swapped = backUp();
+            assertThat(plan(swapped, "vda")).isEqualTo(DiskPlan.CHANGED);
+            assertThat(plan(swapped, "vdc")).isEqualTo(running ? DiskPlan.CHANGED : DiskPlan.SCAN);
+            assertThat(plan(swapped, "vdd")).isEqualTo(running ? DiskPlan.CHANGED : DiskPlan.SCAN);
+        }
+        references.values().forEach(reference -> assertThat(reference).containsKey("vdc"));
+        for (Map.Entry<SessionId, Map<String, Path>> point : references.entrySet()) {
+            Map<String, Path> restored =
+                    protection.restore(point.getKey(), folder.resolve("swapped-" + point.getKey()));
+            assertThat(Files.mismatch(restored.get("vdc"), point.getValue().get("vdc")))
+                    .isEqualTo(-1);
+        }
+    }
+
     @Test
     void jobsOfOthersAreInTheWayAndLeftAlone() throws Exception {
         Path job = writeJob();

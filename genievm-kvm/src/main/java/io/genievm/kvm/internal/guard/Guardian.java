@@ -320,6 +320,22 @@ public final class Guardian implements AutoCloseable {
     }
 
     /**
+     * Leaves to the process what this one could not undo: it takes this one for dead, and ends when it has cleared up. Does
+     * nothing after {@link #close}.
+     */
+    public synchronized void leave() {
+        if (isClosed) {
+            return;
+        }
+        isClosed = true;
+        try {
+            process.getOutputStream().close();
+        } catch (IOException e) {
+            LOG.debug("closing a pipe of the guardian: {}", e.toString());
+        }
+    }
+
+    /**
      * Tells that nothing is to be undone and waits until the process is gone, which it is in any case. But a guest that was to
      * be frozen and was not told to be {@link #thawed} is thawed: should that not be done within seconds, the process stays
      * for it. Never fails.

@@ -8,6 +8,7 @@ import com.sun.jna.ptr.PointerByReference;
 import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -359,8 +360,25 @@ public final class LibvirtDomain {
      *     thread is interrupted, or an I/O code
      */
     public void abortJob() {
+        abortJob(backupXml());
+    }
+
+    /**
+     * Ends the backup job that runs as {@link #abortJob()} does, if it is served on a given socket.
+     *
+     * @param socket the Unix socket by which the job is known
+     */
+    public void abortJob(Path socket) {
+        abortJob(backupXml().filter(xml -> socket.equals(BackupXml.socketOf(xml))));
+    }
+
+    /** Whether a backup job runs that is served on a given Unix socket. */
+    public boolean isServing(Path socket) {
+        return backupXml().map(BackupXml::socketOf).filter(socket::equals).isPresent();
+    }
+
+    private void abortJob(Optional<String> job) {
         long deadline = System.nanoTime() + PATIENCE_FOR_ABORT.toNanos();
-        Optional<String> job = backupXml();
         if (job.isEmpty()) {
             return;
         }
@@ -508,11 +526,12 @@ public final class LibvirtDomain {
     /**
      * Thaws the guest's file systems; does nothing when they are not frozen.
      *
+     * @return how many were frozen
      * @throws io.genievm.api.GenieVmException with {@code UNSUPPORTED} when there is no agent,
      *     {@code TRANSIENT_IO_ERROR} when it does not answer now, or another I/O code
      */
-    public void thaw() {
-        on((session, domain) -> {
+    public int thaw() {
+        return on((session, domain) -> {
             try {
                 return session.check(session.libvirt().virDomainFSThaw(domain, null, 0, 0));
             } catch (LibvirtFailure e) {

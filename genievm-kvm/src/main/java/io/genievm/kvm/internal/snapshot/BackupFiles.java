@@ -4,11 +4,15 @@ import io.genievm.api.DiskId;
 import io.genievm.api.RepositoryId;
 import io.genievm.kvm.internal.KvmOptions;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.HashSet;
 import java.util.List;
 import org.slf4j.Logger;
@@ -21,7 +25,9 @@ import org.slf4j.LoggerFactory;
  */
 final class BackupFiles {
     private static final Logger LOG = LoggerFactory.getLogger(BackupFiles.class);
-    private static final int TAG_DIGITS = 8;
+    /** 60 bits of a hash: a whole UUID would make the path of a socket too long. */
+    private static final int TAG_LENGTH = 10;
+
     private static final String FROZEN = ".frozen";
 
     private final Path scratchFolder;
@@ -101,6 +107,11 @@ final class BackupFiles {
     }
 
     private static String tag(String domainUuid) {
-        return "-" + domainUuid.substring(0, TAG_DIGITS);
+        try {
+            byte[] hash = MessageDigest.getInstance("SHA-256").digest(domainUuid.getBytes(StandardCharsets.UTF_8));
+            return "-" + Base64.getUrlEncoder().encodeToString(hash).substring(0, TAG_LENGTH);
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e);
+        }
     }
 }

@@ -22,6 +22,9 @@ import org.slf4j.LoggerFactory;
  * in the images. Those of others are never touched.
  */
 final class Checkpoints {
+    static final String NOT_OF_THESE_IMAGES =
+            "its token was made by another driver or for another repository, or for other images than it has now";
+
     private static final Logger LOG = LoggerFactory.getLogger(Checkpoints.class);
 
     private final Subject subject;
@@ -77,7 +80,8 @@ final class Checkpoints {
             try {
                 domain.deleteCheckpoint(name, false);
             } catch (GenieVmException e) {
-                if (e.code().equals(ErrorCode.CLOSED)) {
+                // Whatever may pass is no reason to leave a bitmap that records for ever.
+                if (!e.code().equals(ErrorCode.IO_ERROR)) {
                     throw e;
                 }
                 // A bitmap is missing, as after the death of QEMU: all that is left is what libvirt believes.

@@ -21,7 +21,10 @@ abstract class DomainSnapshot implements VmSnapshot, ExportedDisk.Snapshot {
     private List<ExportedDisk> disks = List.of();
     private QuiesceMode quiesced = QuiesceMode.NONE;
     private Consumer<VmSnapshot> onClose = snapshot -> {};
+    private final Object ending = new Object();
+    /** Guarded by {@link #ending}. */
     private boolean readingEnded;
+
     private boolean closed;
 
     /** Why nothing can be read any more, when that is not that somebody closed it. */
@@ -95,7 +98,7 @@ abstract class DomainSnapshot implements VmSnapshot, ExportedDisk.Snapshot {
         try {
             endReading();
         } finally {
-            release();
+            release(isReadingEnded());
             claim.close();
             onClose.accept(this);
         }
@@ -103,32 +106,40 @@ abstract class DomainSnapshot implements VmSnapshot, ExportedDisk.Snapshot {
 
     /** Takes everything back that a beginning which failed has made, but for the claim. */
     final void takeBack(Throwable reason) {
-        for (Runnable step : List.<Runnable>of(this::abandoned, this::release)) {
-            try {
-                step.run();
-            } catch (RuntimeException e) {
-                reason.addSuppressed(e);
-            }
+        try {
+            abandoned();
+        } catch (RuntimeException e) {
+            reason.addSuppressed(e);
         }
+        release(isReadingEnded());
     }
 
-    /** Ends what serves the disks, once. */
+    /** Ends what serves the disks, unless that has been done; whoever comes second waits, and tries again if it failed. */
     private void endReading() {
-        synchronized (this) {
-            if (readingEnded) {
-                return;
+        synchronized (ending) {
+            disks.forEach(ExportedDisk::close);
+            if (!readingEnded) {
+                stopServing();
+                readingEnded = true;
             }
-            readingEnded = true;
         }
-        disks.forEach(ExportedDisk::close);
-        stopServing();
     }
 
-    /** Ends what serves the disks: called once, when nobody reads any more. */
+    private boolean isReadingEnded() {
+        synchronized (ending) {
+            return readingEnded;
+        }
+    }
+
+    /** Ends what serves the disks, when nobody reads any more; called again after it has failed. */
     abstract void stopServing();
 
-    /** Releases what lives as long as the snapshot: called once, last. */
-    abstract void release();
+    /**
+     * Releases what lives as long as the snapshot: called once, last.
+     *
+     * @param isCleared whether what serves the disks has ended, so that nothing is left to clear
+     */
+    abstract void release(boolean isCleared);
 
     /** Says from now on why nothing can be read any more, and breaks off what reads. */
     final void giveUp(GenieVmException why) {

@@ -129,7 +129,7 @@ final class Leftovers {
                     "session " + marker.session() + " is backing domain '" + subject.vm() + "' up, or may be");
         }
         boolean hadStopped = domain.state() == LibvirtDomain.State.PAUSED_BY_IO_ERROR;
-        domain.abortJob();
+        domain.abortJob(socket);
         cleared.add("a backup job");
         List<Path> files = new ArrayList<>(BackupXml.scratchFilesOf(backup));
         files.add(socket);

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  */
 record Marker(RepositoryId repository, SessionId session) {
     private static final Pattern BEGINNING = Pattern.compile("genievm-([0-9a-f]{32})-([0-9a-f]{32})(?![0-9a-f])");
-    private static final char BEFORE_DISK = ':';
+    private static final char SEPARATOR = ':';
 
     static Marker of(SnapshotRequest request) {
         return new Marker(request.repository(), request.session());
@@ -37,10 +37,13 @@ record Marker(RepositoryId repository, SessionId session) {
                 : null;
     }
 
-    /** The marker in the token of a disk, or {@code null} when the token is not one of that disk by this driver. */
-    static @Nullable Marker in(ChangeToken token, DiskId disk) {
+    /**
+     * The marker in the token of a disk, or {@code null} when the token is not one of that disk, with these images, by this
+     * driver.
+     */
+    static @Nullable Marker in(ChangeToken token, DiskId disk, String images) {
         Marker marker = atStartOf(token.value());
-        return marker != null && marker.token(disk).equals(token) ? marker : null;
+        return marker != null && marker.token(disk, images).equals(token) ? marker : null;
     }
 
     /** The name of a checkpoint and its bitmaps. */
@@ -48,9 +51,13 @@ record Marker(RepositoryId repository, SessionId session) {
         return "genievm-" + repository + "-" + session;
     }
 
-    /** The token of a disk: the checkpoint and the disk, so that no two disks have the same. */
-    ChangeToken token(DiskId disk) {
-        return new ChangeToken(name() + BEFORE_DISK + disk);
+    /**
+     * The token of a disk: the checkpoint, the disk, and which images it consisted of.
+     *
+     * @param images their {@link ImageIdentity}
+     */
+    ChangeToken token(DiskId disk, String images) {
+        return new ChangeToken(name() + SEPARATOR + images + SEPARATOR + disk);
     }
 
     @Override

@@ -178,7 +178,7 @@ final class OfflineSnapshot extends DomainSnapshot {
                 disk.id(),
                 server.address(),
                 new ExportedDisk.Tracking(
-                        tracked.contains(disk.id()) ? subject.marker().token(disk.id()) : null,
+                        newToken(disk.id(), chain, tracked),
                         bitmap == null ? null : token,
                         bitmap == null ? "" : bitmap),
                 subject.facts(),
@@ -186,11 +186,17 @@ final class OfflineSnapshot extends DomainSnapshot {
                 this);
     }
 
+    private @Nullable ChangeToken newToken(DiskId disk, List<QemuImg.Image> chain, Set<DiskId> tracked) {
+        String identity = ImageIdentity.of(chain);
+        return tracked.contains(disk) && identity != null ? subject.marker().token(disk, identity) : null;
+    }
+
     /** The bitmap that has what was written since a token, or {@code null} when none can be relied on. */
     private @Nullable String usableBitmap(DiskId disk, ChangeToken token, List<QemuImg.Image> chain) {
-        Marker parent = Marker.in(token, disk);
+        String identity = ImageIdentity.of(chain);
+        Marker parent = identity == null ? null : Marker.in(token, disk, identity);
         if (parent == null || !parent.repository().equals(subject.marker().repository())) {
-            subject.facts().trackingLost(disk, "its token was not made for this repository by this driver");
+            subject.facts().trackingLost(disk, Checkpoints.NOT_OF_THESE_IMAGES);
             return null;
         }
         String name = parent.name();
@@ -264,7 +270,7 @@ final class OfflineSnapshot extends DomainSnapshot {
     }
 
     @Override
-    void release() {
+    void release(boolean isCleared) {
         stopped = true;
         watch.interrupt();
     }

@@ -50,14 +50,24 @@ final class Quiescing {
             refused("the freeze can not be recorded, without which nobody would know whose it is: " + e);
             return;
         }
-        guardian.file(record);
-        guardian.freezing();
+        try {
+            guardian.file(record);
+            guardian.freezing();
+        } catch (GenieVmException e) {
+            BackupFiles.remove(List.of(record));
+            refused(String.valueOf(e.getMessage()));
+            return;
+        }
         try {
             domain.freeze();
             frozen = true;
         } catch (GenieVmException e) {
-            // It may have frozen some of them, or be about to.
-            if (thawNow()) {
+            if (String.valueOf(e.getMessage()).contains("frozen state")) {
+                // Somebody else was faster, and it is theirs to thaw.
+                BackupFiles.remove(List.of(record));
+                guardian.thawed();
+            } else if (thawNow() >= 0) {
+                // It may have frozen some of them, or have been about to.
                 guardian.thawed();
             }
             refused(String.valueOf(e.getMessage()));
@@ -89,14 +99,14 @@ final class Quiescing {
             return QuiesceMode.NONE;
         }
         frozen = false;
-        // Anybody who may talk to the agent can thaw, such as the guardian of a backup that has just died.
-        boolean isFrozen = domain.isFrozen().orElse(false);
-        if (!thawNow()) {
-            // The guardian was not told, so it thaws when the time limit is over.
+        int thawed = thawNow();
+        if (thawed < 0) {
+            // The guardian is not told, so it thaws when the time limit is over.
             return QuiesceMode.FILE_SYSTEM;
         }
         boolean isInTime = guardian.thawed();
-        if (isInTime && !isFrozen) {
+        if (isInTime && thawed == 0) {
+            // Anybody who may talk to the agent can thaw, such as the guardian of a backup that has just died.
             refused("somebody thawed it before the snapshot was there");
             return QuiesceMode.NONE;
         }
@@ -111,16 +121,17 @@ final class Quiescing {
         return QuiesceMode.FILE_SYSTEM;
     }
 
-    private boolean thawNow() {
+    /** Gives how many file systems were frozen until now, or -1 when it can not be done. */
+    private int thawNow() {
         for (int attempt = 1; ; attempt++) {
             try {
-                domain.thaw();
+                int thawed = domain.thaw();
                 BackupFiles.remove(List.of(subject.files().freezeRecord()));
-                return true;
+                return thawed;
             } catch (GenieVmException e) {
                 if (attempt == THAW_ATTEMPTS) {
                     LOG.error("the guest of domain {} can not be thawed: {}", subject.vm(), e.getMessage());
-                    return false;
+                    return -1;
                 }
             }
         }

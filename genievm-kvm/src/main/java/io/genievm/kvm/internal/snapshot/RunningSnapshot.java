@@ -13,6 +13,7 @@ import io.genievm.kvm.internal.libvirt.DomainXml;
 import io.genievm.kvm.internal.libvirt.LibvirtDomain;
 import io.genievm.kvm.internal.nbd.NbdAddress;
 import io.genievm.kvm.internal.qemu.QemuImg;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -39,16 +40,20 @@ final class RunningSnapshot extends DomainSnapshot {
     private final ConnectGate gate = new ConnectGate();
     private final Map<DiskId, LibvirtDomain.Checkpoint> since = new HashMap<>();
     private final Set<DiskId> tracked = new LinkedHashSet<>();
+    /** What the disks that may be tracked consist of. */
+    private final Map<DiskId, String> images = new HashMap<>();
+
     /** The parent's checkpoints that libvirt does not know. */
     private final Map<DiskId, String> forgotten = new HashMap<>();
 
     private @Nullable ScratchWatch watch;
-    private boolean jobBegun;
+    private final boolean wasStopped;
 
-    private RunningSnapshot(Subject subject, Claim claim, @Nullable Guardian guardian) {
+    private RunningSnapshot(Subject subject, Claim claim, @Nullable Guardian guardian, boolean wasStopped) {
         super(subject, claim);
         this.files = subject.files();
         this.guardian = guardian;
+        this.wasStopped = wasStopped;
     }
 
     /**
@@ -57,8 +62,8 @@ final class RunningSnapshot extends DomainSnapshot {
      * @param xml the domain as it runs
      */
     static RunningSnapshot begin(Subject subject, Claim claim, DomainXml xml) {
-        Guardian guardian = startGuardian(subject, claim);
-        RunningSnapshot snapshot = new RunningSnapshot(subject, claim, guardian);
+        boolean wasStopped = isStopped(subject);
+        RunningSnapshot snapshot = new RunningSnapshot(subject, claim, startGuardian(subject, claim), wasStopped);
         try {
             snapshot.begin(xml);
             return snapshot;
@@ -82,6 +87,12 @@ final class RunningSnapshot extends DomainSnapshot {
                     "no guardian stands by the backup of domain {}, so it is not frozen: {}",
                     subject.vm(),
                     e.getMessage());
+            subject.facts()
+                    .add(
+                            "GUARDIAN_MISSING",
+                            null,
+                            "no guardian stands by, so should this process die, the backup job stays until the next backup: "
+                                    + e.getMessage());
             return null;
         }
     }
@@ -91,7 +102,17 @@ final class RunningSnapshot extends DomainSnapshot {
         List<ExportedDisk> disks = new ArrayList<>();
         QuiesceMode mode = QuiesceMode.NONE;
         if (!subject.disks().isEmpty()) {
-            watch = new ScratchWatch(subject, this::giveUpForSpace);
+            watch = new ScratchWatch(subject, new ScratchWatch.Danger() {
+                @Override
+                public void giveUp(GenieVmException why) {
+                    giveUpForSpace(why);
+                }
+
+                @Override
+                public boolean isGuestStopped() {
+                    return !wasStopped && isStopped(subject);
+                }
+            });
             subject.checkWanted();
             mode = beginJob(xml.hasAgentChannel());
             watch.start();
@@ -113,17 +134,19 @@ final class RunningSnapshot extends DomainSnapshot {
         Map<String, LibvirtDomain.Checkpoint> known = subject.domain().checkpoints().stream()
                 .collect(Collectors.toMap(LibvirtDomain.Checkpoint::name, Function.identity(), (a, b) -> a));
         for (SelectedDisk disk : subject.disks()) {
-            if (mayBeTracked(disk)) {
+            String identity = identityOf(disk);
+            if (identity != null) {
                 tracked.add(disk.id());
+                images.put(disk.id(), identity);
             }
             ChangeToken token = subject.request().parentTokens().get(disk.id());
             if (token == null) {
                 continue;
             }
-            Marker parent = Marker.in(token, disk.id());
+            Marker parent = identity == null ? null : Marker.in(token, disk.id(), identity);
             LibvirtDomain.Checkpoint checkpoint = parent == null ? null : known.get(parent.name());
             if (parent == null || !parent.repository().equals(subject.marker().repository())) {
-                subject.facts().trackingLost(disk.id(), "its token was not made for this repository by this driver");
+                subject.facts().trackingLost(disk.id(), Checkpoints.NOT_OF_THESE_IMAGES);
             } else if (checkpoint == null) {
                 forgotten.put(disk.id(), parent.name());
                 subject.facts().trackingLost(disk.id(), "libvirt does not know its checkpoint " + parent.name());
@@ -135,17 +158,19 @@ final class RunningSnapshot extends DomainSnapshot {
         }
     }
 
-    private static boolean mayBeTracked(SelectedDisk disk) {
+    /** What a disk that can be tracked consists of, or {@code null} when it can not, or that is not to be seen. */
+    private static @Nullable String identityOf(SelectedDisk disk) {
         String source = disk.xml().source();
         if (!disk.mayBeTracked() || source == null) {
-            return disk.mayBeTracked();
+            return null;
         }
         try {
-            return QemuImg.chain(Path.of(source), disk.xml().format()).get(0).keepsBitmaps();
-        } catch (GenieVmException e) {
-            // An image that only QEMU may open. It refuses the checkpoint itself if it must.
-            LOG.info("what {} can keep is not known: {}", source, e.getMessage());
-            return true;
+            List<QemuImg.Image> chain =
+                    QemuImg.chain(Path.of(source), disk.xml().format());
+            return chain.get(0).keepsBitmaps() ? ImageIdentity.of(chain) : null;
+        } catch (GenieVmException | InvalidPathException e) {
+            LOG.warn("disk {} is not tracked, as its image can not be looked at: {}", disk.id(), e.getMessage());
+            return null;
         }
     }
 
@@ -187,7 +212,6 @@ final class RunningSnapshot extends DomainSnapshot {
                 .toList();
         try {
             subject.domain().beginBackup(BackupXml.backup(files.socket(), disks, left), checkpointXml(left));
-            jobBegun = true;
             return true;
         } catch (BackupRefusedException e) {
             leaveOut(e);
@@ -229,7 +253,9 @@ final class RunningSnapshot extends DomainSnapshot {
     }
 
     private ExportedDisk export(SelectedDisk disk) {
-        ChangeToken token = tracked.contains(disk.id()) ? subject.marker().token(disk.id()) : null;
+        ChangeToken token = tracked.contains(disk.id())
+                ? subject.marker().token(disk.id(), String.valueOf(images.get(disk.id())))
+                : null;
         ChangeToken parent =
                 since.containsKey(disk.id()) ? subject.request().parentTokens().get(disk.id()) : null;
         return new ExportedDisk(
@@ -246,38 +272,43 @@ final class RunningSnapshot extends DomainSnapshot {
         LOG.warn("{}", why.getMessage());
         giveUp(why);
         abortJob();
-        if (subject.domain().state() == LibvirtDomain.State.PAUSED_BY_IO_ERROR) {
+        resume();
+    }
+
+    private static boolean isStopped(Subject subject) {
+        return subject.domain().state() == LibvirtDomain.State.PAUSED_BY_IO_ERROR;
+    }
+
+    /** Lets the guest go on that was stopped during the job, by the job. Should its own disk be full, it stops again. */
+    private void resume() {
+        if (!wasStopped && isStopped(subject)) {
             subject.domain().resume();
         }
     }
 
     @Override
     void stopServing() {
+        abortJob();
+        // Only now: until the job is gone, the guest may be stopped.
         if (watch != null) {
             watch.close();
+            resume();
         }
-        abortJob();
         BackupFiles.remove(List.of(files.socket()));
         BackupFiles.remove(
                 subject.disks().stream().map(disk -> files.scratch(disk.id())).toList());
     }
 
-    /** Ends the job if it is this snapshot's, not one that was begun by somebody since. */
+    /** Ends the job if it is this snapshot's, also when the answer to its beginning was lost. */
     private void abortJob() {
         gate.shut();
-        if (jobBegun && isServing()) {
-            subject.domain().abortJob();
-        }
+        subject.domain().abortJob(files.socket());
     }
 
     @Override
     boolean isServing() {
         try {
-            return subject.domain()
-                    .backupXml()
-                    .map(BackupXml::socketOf)
-                    .filter(files.socket()::equals)
-                    .isPresent();
+            return subject.domain().isServing(files.socket());
         } catch (GenieVmException e) {
             return !e.code().equals(ErrorCode.NOT_FOUND);
         }
@@ -289,9 +320,11 @@ final class RunningSnapshot extends DomainSnapshot {
     }
 
     @Override
-    void release() {
-        if (guardian != null) {
+    void release(boolean isCleared) {
+        if (guardian != null && isCleared) {
             guardian.close();
+        } else if (guardian != null) {
+            guardian.leave();
         }
     }
 

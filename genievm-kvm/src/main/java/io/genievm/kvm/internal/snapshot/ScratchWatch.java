@@ -2,7 +2,6 @@ package io.genievm.kvm.internal.snapshot;
 
 import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
-import io.genievm.kvm.internal.libvirt.LibvirtDomain;
 import java.io.IOException;
 import java.nio.file.FileStore;
 import java.nio.file.Files;
@@ -35,6 +34,9 @@ final class ScratchWatch implements AutoCloseable {
     interface Danger {
         /** Ends the backup job, at once, and tells why; then lets the guest go on if it was stopped. */
         void giveUp(GenieVmException why);
+
+        /** Whether the guest has been stopped by an I/O error since the job began. */
+        boolean isGuestStopped();
     }
 
     /**
@@ -76,7 +78,11 @@ final class ScratchWatch implements AutoCloseable {
                 boolean low = free < reserve;
                 if (!low && System.nanoTime() - lookedAtGuest > LOOK_AT_GUEST_NANOS) {
                     lookedAtGuest = System.nanoTime();
-                    low = free < 2 * reserve && subject.domain().state() == LibvirtDomain.State.PAUSED_BY_IO_ERROR;
+                    if (danger.isGuestStopped() && !stopped) {
+                        danger.giveUp(noSpace("the guest was stopped by an I/O error while " + free
+                                + " bytes were free there, so the backup is given up and the guest goes on"));
+                        return;
+                    }
                 }
                 if (low && !stopped) {
                     danger.giveUp(noSpace("the guest overwrites so much during the backup that only " + free

@@ -55,12 +55,12 @@ public final class Snapshots {
                 DiskId id = new DiskId(disk.target());
                 disks.add(new VmDescription.Disk(id, domain.capacity(disk.target())));
                 if (!new SelectedDisk(id, disk).mayBeTracked()) {
-                    facts.add(
-                            new DriverFact(
-                                    DriverFact.TRACKING_UNAVAILABLE,
-                                    id,
-                                    "disk '" + id + "' of format '" + disk.format()
-                                            + "' can not keep dirty bitmaps, so every backup reads all of it that is allocated"));
+                    facts.add(new DriverFact(
+                            DriverFact.TRACKING_UNAVAILABLE,
+                            id,
+                            "no dirty bitmap can be kept of disk '" + id + "', as "
+                                    + (disk.readOnly() ? "it is read-only" : "its format is '" + disk.format() + "'")
+                                    + ", so every backup reads all of it that is allocated"));
                 }
             }
         }

@@ -41,14 +41,15 @@ class MarkerTest {
     }
 
     @Test
-    void tokensAreOfOneDisk() {
-        ChangeToken token = MARKER.token(new DiskId("vda"));
+    void tokensAreOfOneDiskWithItsImages() {
+        DiskId vda = new DiskId("vda");
+        ChangeToken token = MARKER.token(vda, "1a2b");
 
-        assertThat(Marker.in(token, new DiskId("vda"))).isEqualTo(MARKER);
-        assertThat(Marker.in(token, new DiskId("vdb"))).isNull();
-        assertThat(Marker.in(new ChangeToken(NAME), new DiskId("vda"))).isNull();
-        assertThat(Marker.in(new ChangeToken("no-such-token"), new DiskId("vda")))
-                .isNull();
+        assertThat(Marker.in(token, vda, "1a2b")).isEqualTo(MARKER);
+        assertThat(Marker.in(token, vda, "1a2c")).as("other images").isNull();
+        assertThat(Marker.in(token, new DiskId("vdb"), "1a2b")).isNull();
+        assertThat(Marker.in(new ChangeToken(NAME), vda, "1a2b")).isNull();
+        assertThat(Marker.in(new ChangeToken("no-such-token"), vda, "1a2b")).isNull();
     }
 
     @Test
@@ -57,11 +58,13 @@ class MarkerTest {
                 new KvmOptions("qemu:///system", Path.of("/srv/scratch"), Duration.ofSeconds(10)), MARKER, DOMAIN);
         Path scratch = files.scratch(new DiskId("vda"));
 
-        assertThat(scratch).isEqualTo(Path.of("/srv/scratch/" + NAME + "-8c3b7a52-vda.scratch"));
+        assertThat(scratch.toString()).matches("/srv/scratch/" + NAME + "-[0-9A-Za-z_-]{10}-vda\\.scratch");
+        assertThat(files.socket(new DiskId("vdaaaa")).toString()).hasSizeLessThan(108);
         assertThat(files.socket().toString()).hasSizeLessThan(108);
         assertThat(BackupFiles.isOf(scratch, REPOSITORY, DOMAIN)).isTrue();
         assertThat(BackupFiles.isOf(files.socket(), REPOSITORY, DOMAIN)).isTrue();
-        assertThat(BackupFiles.isOf(scratch, REPOSITORY, DOMAIN.replace('8', '9')))
+        assertThat(BackupFiles.isOf(scratch, REPOSITORY, DOMAIN.replace('6', '7')))
+                .as("a domain whose UUID begins alike")
                 .isFalse();
         assertThat(BackupFiles.isOf(scratch, new RepositoryId("f".repeat(32)), DOMAIN))
                 .isFalse();
