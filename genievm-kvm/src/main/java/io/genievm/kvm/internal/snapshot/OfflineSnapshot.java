@@ -37,6 +37,7 @@ final class OfflineSnapshot extends DomainSnapshot {
     private static final int CONNECTIONS = 8;
 
     private static final long LOOK_MILLIS = 500;
+    private static final String UNREADABLE = "unreadable";
 
     private final BackupFiles files;
     private final Map<DiskId, List<QemuImg.Image>> chains = new LinkedHashMap<>();
@@ -169,7 +170,8 @@ final class OfflineSnapshot extends DomainSnapshot {
     private ExportedDisk export(SelectedDisk disk, Set<DiskId> tracked) {
         List<QemuImg.Image> chain = chains.get(disk.id());
         ChangeToken token = subject.request().parentTokens().get(disk.id());
-        String bitmap = token == null ? null : usableBitmap(disk.id(), token, chain);
+        String images = ImageIdentity.of(chain);
+        String bitmap = token == null ? null : usableBitmap(disk.id(), token, chain, images);
         QemuNbd server = QemuNbd.serve(new QemuNbd.Export(
                 chain.get(0).file(), disk.xml().format(), false, CONNECTIONS, bitmap, files.socket(disk.id())));
         servers.add(server);
@@ -178,7 +180,9 @@ final class OfflineSnapshot extends DomainSnapshot {
                 disk.id(),
                 server.address(),
                 new ExportedDisk.Tracking(
-                        newToken(disk.id(), chain, tracked),
+                        images != null && tracked.contains(disk.id())
+                                ? subject.marker().token(disk.id(), images)
+                                : null,
                         bitmap == null ? null : token,
                         bitmap == null ? "" : bitmap),
                 subject.facts(),
@@ -186,15 +190,10 @@ final class OfflineSnapshot extends DomainSnapshot {
                 this);
     }
 
-    private @Nullable ChangeToken newToken(DiskId disk, List<QemuImg.Image> chain, Set<DiskId> tracked) {
-        String identity = ImageIdentity.of(chain);
-        return tracked.contains(disk) && identity != null ? subject.marker().token(disk, identity) : null;
-    }
-
     /** The bitmap that has what was written since a token, or {@code null} when none can be relied on. */
-    private @Nullable String usableBitmap(DiskId disk, ChangeToken token, List<QemuImg.Image> chain) {
-        String identity = ImageIdentity.of(chain);
-        Marker parent = identity == null ? null : Marker.in(token, disk, identity);
+    private @Nullable String usableBitmap(
+            DiskId disk, ChangeToken token, List<QemuImg.Image> chain, @Nullable String images) {
+        Marker parent = images == null ? null : Marker.in(token, disk, images);
         if (parent == null || !parent.repository().equals(subject.marker().repository())) {
             subject.facts().trackingLost(disk, Checkpoints.NOT_OF_THESE_IMAGES);
             return null;
@@ -231,7 +230,7 @@ final class OfflineSnapshot extends DomainSnapshot {
                     Files.readAttributes(image, "unix:ino,size,lastModifiedTime,ctime,isOther");
             return Boolean.TRUE.equals(attributes.get("isOther")) ? "" : attributes.toString();
         } catch (IOException e) {
-            return "unreadable";
+            return UNREADABLE;
         }
     }
 
@@ -254,7 +253,8 @@ final class OfflineSnapshot extends DomainSnapshot {
             throw changed(disk, "domain '" + subject.vm() + "' was started while its disks were read");
         }
         for (QemuImg.Image image : chains.get(disk)) {
-            if (!stamp(image.file()).equals(stamps.get(image.file()))) {
+            String stamp = stamp(image.file());
+            if (stamp.equals(UNREADABLE) || !stamp.equals(stamps.get(image.file()))) {
                 throw changed(disk, image.file() + " was written while it was read");
             }
         }

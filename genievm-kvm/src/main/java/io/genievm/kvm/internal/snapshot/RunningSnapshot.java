@@ -17,7 +17,7 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.LinkedHashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -39,9 +39,8 @@ final class RunningSnapshot extends DomainSnapshot {
     private final @Nullable Guardian guardian;
     private final ConnectGate gate = new ConnectGate();
     private final Map<DiskId, LibvirtDomain.Checkpoint> since = new HashMap<>();
-    private final Set<DiskId> tracked = new LinkedHashSet<>();
-    /** What the disks that may be tracked consist of. */
-    private final Map<DiskId, String> images = new HashMap<>();
+    /** The disks that are tracked from now on, and which images they consist of. */
+    private final Map<DiskId, String> tracked = new LinkedHashMap<>();
 
     /** The parent's checkpoints that libvirt does not know. */
     private final Map<DiskId, String> forgotten = new HashMap<>();
@@ -74,8 +73,9 @@ final class RunningSnapshot extends DomainSnapshot {
     }
 
     private static @Nullable Guardian startGuardian(Subject subject, Claim claim) {
+        Guardian guardian = null;
         try {
-            Guardian guardian = Guardian.start(
+            guardian = Guardian.start(
                     subject.options().uri(),
                     subject.domain().uuid(),
                     subject.options().freezeLimit());
@@ -83,6 +83,9 @@ final class RunningSnapshot extends DomainSnapshot {
             guardian.claim(claim);
             return guardian;
         } catch (GenieVmException e) {
+            if (guardian != null) {
+                guardian.close();
+            }
             LOG.warn(
                     "no guardian stands by the backup of domain {}, so it is not frozen: {}",
                     subject.vm(),
@@ -136,8 +139,7 @@ final class RunningSnapshot extends DomainSnapshot {
         for (SelectedDisk disk : subject.disks()) {
             String identity = identityOf(disk);
             if (identity != null) {
-                tracked.add(disk.id());
-                images.put(disk.id(), identity);
+                tracked.put(disk.id(), identity);
             }
             ChangeToken token = subject.request().parentTokens().get(disk.id());
             if (token == null) {
@@ -226,13 +228,13 @@ final class RunningSnapshot extends DomainSnapshot {
         List<String> untracked = new ArrayList<>(left);
         subject.disks().stream()
                 .map(SelectedDisk::id)
-                .filter(disk -> !tracked.contains(disk))
+                .filter(disk -> !tracked.containsKey(disk))
                 .forEach(disk -> untracked.add(disk.value()));
         return BackupXml.checkpoint(
                 subject.marker().name(),
                 Checkpoints.description(),
                 null,
-                tracked.stream().map(DiskId::value).toList(),
+                tracked.keySet().stream().map(DiskId::value).toList(),
                 untracked);
     }
 
@@ -240,7 +242,7 @@ final class RunningSnapshot extends DomainSnapshot {
     private void leaveOut(BackupRefusedException e) {
         DiskId disk = e.disk() == null ? null : new DiskId(e.disk());
         boolean isSince = e.problem() == LibvirtDomain.BackupProblem.CHECKPOINT_UNUSABLE;
-        Set<DiskId> candidates = isSince ? since.keySet() : tracked;
+        Set<DiskId> candidates = isSince ? since.keySet() : tracked.keySet();
         if (candidates.isEmpty()) {
             throw e;
         }
@@ -253,9 +255,8 @@ final class RunningSnapshot extends DomainSnapshot {
     }
 
     private ExportedDisk export(SelectedDisk disk) {
-        ChangeToken token = tracked.contains(disk.id())
-                ? subject.marker().token(disk.id(), String.valueOf(images.get(disk.id())))
-                : null;
+        String images = tracked.get(disk.id());
+        ChangeToken token = images == null ? null : subject.marker().token(disk.id(), images);
         ChangeToken parent =
                 since.containsKey(disk.id()) ? subject.request().parentTokens().get(disk.id()) : null;
         return new ExportedDisk(

@@ -89,25 +89,26 @@ final class ScratchWatch implements AutoCloseable {
                             + " bytes are left there. It would be stopped without space, so the backup is given up"));
                     return;
                 }
-                Thread.sleep(
-                        Math.max(1, Math.min(LONGEST_PAUSE_MILLIS, (free - reserve) / FASTEST_BYTES_PER_MILLISECOND)));
-            } catch (InterruptedException e) {
-                return;
+                pause(Math.max(1, Math.min(LONGEST_PAUSE_MILLIS, (free - reserve) / FASTEST_BYTES_PER_MILLISECOND)));
             } catch (IOException | GenieVmException e) {
                 LOG.warn(
                         "the space in {} can not be watched: {}",
                         subject.options().scratch(),
                         e.toString());
-                pause();
+                pause(LONGEST_PAUSE_MILLIS);
             }
         }
     }
 
-    private static void pause() {
+    /** Sleeps until it is stopped. It is not interrupted for that, as it may be ending a job. */
+    private synchronized void pause(long millis) {
         try {
-            Thread.sleep(LONGEST_PAUSE_MILLIS);
+            if (!stopped) {
+                wait(millis);
+            }
         } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+            // Nobody interrupts it.
+            stopped = true;
         }
     }
 
