@@ -1,14 +1,10 @@
 package io.genievm.testkit;
 
 import io.genievm.api.store.BlobContent;
-import io.genievm.api.store.BlobCursor;
-import io.genievm.api.store.BlobEntry;
 import io.genievm.api.store.BlobStore;
 import io.genievm.api.store.PutOutcome;
 import java.nio.ByteBuffer;
-import java.time.Duration;
 import java.util.List;
-import java.util.Optional;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -18,8 +14,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  *
  * @since 0.1
  */
-public final class CountingBlobStore implements BlobStore {
-    private final BlobStore store;
+public final class CountingBlobStore extends ForwardingBlobStore {
     private final Queue<Get> gets = new ConcurrentLinkedQueue<>();
     private final Queue<Put> puts = new ConcurrentLinkedQueue<>();
     private final Queue<String> deletes = new ConcurrentLinkedQueue<>();
@@ -52,7 +47,7 @@ public final class CountingBlobStore implements BlobStore {
      * @param store where to; closed with this one
      */
     public CountingBlobStore(BlobStore store) {
-        this.store = store;
+        super(store);
     }
 
     /**
@@ -111,7 +106,7 @@ public final class CountingBlobStore implements BlobStore {
 
     @Override
     public PutOutcome put(String key, BlobContent content) {
-        PutOutcome outcome = store.put(key, content);
+        PutOutcome outcome = super.put(key, content);
         puts.add(new Put(key, content.length(), outcome));
         return outcome;
     }
@@ -121,35 +116,15 @@ public final class CountingBlobStore implements BlobStore {
         gets.add(new Get(key, offset, target.remaining()));
         maxGetsInFlight.accumulateAndGet(getsInFlight.incrementAndGet(), Math::max);
         try {
-            store.get(key, offset, target);
+            super.get(key, offset, target);
         } finally {
             getsInFlight.decrementAndGet();
         }
     }
 
     @Override
-    public BlobCursor list(String prefix) {
-        return store.list(prefix);
-    }
-
-    @Override
     public void delete(String key) {
         deletes.add(key);
-        store.delete(key);
-    }
-
-    @Override
-    public Optional<BlobEntry> stat(String key) {
-        return store.stat(key);
-    }
-
-    @Override
-    public Duration listingLag() {
-        return store.listingLag();
-    }
-
-    @Override
-    public void close() {
-        store.close();
+        super.delete(key);
     }
 }

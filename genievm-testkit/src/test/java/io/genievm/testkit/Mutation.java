@@ -10,15 +10,11 @@ import io.genievm.api.hypervisor.DiskReader;
 import io.genievm.api.hypervisor.DiskWriter;
 import io.genievm.api.hypervisor.DiskWriting;
 import io.genievm.api.hypervisor.DriverFact;
-import io.genievm.api.hypervisor.ExtentCursor;
 import io.genievm.api.hypervisor.HypervisorConfig;
 import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.hypervisor.HypervisorProvider;
-import io.genievm.api.hypervisor.QuiesceMode;
 import io.genievm.api.hypervisor.SnapshotDisk;
 import io.genievm.api.hypervisor.SnapshotRequest;
-import io.genievm.api.hypervisor.VmDescription;
-import io.genievm.api.hypervisor.VmListing;
 import io.genievm.api.hypervisor.VmSnapshot;
 import java.nio.ByteBuffer;
 import java.util.List;
@@ -103,36 +99,17 @@ class Mutation {
         };
     }
 
-    private final class Connection implements HypervisorConnection {
+    private final class Connection extends ForwardingHypervisorConnection {
         private final HypervisorConnection connection;
 
         Connection(HypervisorConnection connection) {
+            super(connection);
             this.connection = connection;
         }
 
         @Override
         public Set<Capability> capabilities() {
             return Mutation.this.capabilities(connection);
-        }
-
-        @Override
-        public String providerName() {
-            return connection.providerName();
-        }
-
-        @Override
-        public String sourceId() {
-            return connection.sourceId();
-        }
-
-        @Override
-        public VmListing vms() {
-            return connection.vms();
-        }
-
-        @Override
-        public VmDescription describe(VmId vm) {
-            return connection.describe(vm);
         }
 
         @Override
@@ -147,40 +124,17 @@ class Mutation {
                         .ability(DiskWriting.class)
                         .map(writing -> type.cast((DiskWriting) (vm, disk) -> openDisk(writing, vm, disk)));
             }
-            return connection.ability(type);
-        }
-
-        @Override
-        public void close() {
-            connection.close();
+            return super.ability(type);
         }
     }
 
-    private final class Snapshot implements VmSnapshot {
+    private final class Snapshot extends ForwardingVmSnapshot {
         private final VmSnapshot snapshot;
-        private final List<SnapshotDisk> disks;
         private final AtomicBoolean ended = new AtomicBoolean();
 
         Snapshot(VmSnapshot snapshot) {
+            super(snapshot, Disk::new);
             this.snapshot = snapshot;
-            this.disks = snapshot.disks().stream()
-                    .<SnapshotDisk>map(disk -> new Disk(disk))
-                    .toList();
-        }
-
-        @Override
-        public VmDescription description() {
-            return snapshot.description();
-        }
-
-        @Override
-        public List<SnapshotDisk> disks() {
-            return disks;
-        }
-
-        @Override
-        public QuiesceMode quiesced() {
-            return snapshot.quiesced();
         }
 
         @Override
@@ -210,21 +164,12 @@ class Mutation {
         }
     }
 
-    private final class Disk implements SnapshotDisk {
+    private final class Disk extends ForwardingSnapshotDisk {
         private final SnapshotDisk disk;
 
         Disk(SnapshotDisk disk) {
+            super(disk);
             this.disk = disk;
-        }
-
-        @Override
-        public DiskId id() {
-            return disk.id();
-        }
-
-        @Override
-        public long capacity() {
-            return disk.capacity();
         }
 
         @Override
@@ -233,28 +178,8 @@ class Mutation {
         }
 
         @Override
-        public DiskLimits limits() {
-            return disk.limits();
-        }
-
-        @Override
-        public ExtentCursor allocated() {
-            return disk.allocated();
-        }
-
-        @Override
         public Changes changesSince(ChangeToken token) {
             return Mutation.this.changesSince(disk, token);
-        }
-
-        @Override
-        public DiskReader openReader() {
-            return disk.openReader();
-        }
-
-        @Override
-        public void confirmUnchanged() {
-            disk.confirmUnchanged();
         }
     }
 

@@ -1,14 +1,10 @@
 package io.genievm.example.cli;
 
-import io.genievm.api.store.BlobContent;
-import io.genievm.api.store.BlobCursor;
-import io.genievm.api.store.BlobEntry;
 import io.genievm.api.store.BlobStore;
 import io.genievm.api.store.BlobStoreConfig;
 import io.genievm.api.store.BlobStoreProvider;
-import io.genievm.api.store.PutOutcome;
+import io.genievm.testkit.ForwardingBlobStore;
 import java.nio.ByteBuffer;
-import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.Set;
 
@@ -42,10 +38,9 @@ public final class SlowStoreProvider implements BlobStoreProvider {
         throw new UnsupportedOperationException();
     }
 
-    private record Slow(BlobStore store) implements BlobStore {
-        @Override
-        public PutOutcome put(String key, BlobContent content) {
-            return store.put(key, content);
+    private static final class Slow extends ForwardingBlobStore {
+        Slow(BlobStore store) {
+            super(store);
         }
 
         @Override
@@ -58,27 +53,7 @@ public final class SlowStoreProvider implements BlobStoreProvider {
                     throw new IllegalStateException("nobody is to be interrupted", e);
                 }
             }
-            store.get(key, offset, target);
-        }
-
-        @Override
-        public BlobCursor list(String prefix) {
-            return store.list(prefix);
-        }
-
-        @Override
-        public void delete(String key) {
-            store.delete(key);
-        }
-
-        @Override
-        public Optional<BlobEntry> stat(String key) {
-            return store.stat(key);
-        }
-
-        @Override
-        public void close() {
-            store.close();
+            super.get(key, offset, target);
         }
     }
 }

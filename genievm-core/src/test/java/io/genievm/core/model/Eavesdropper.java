@@ -1,35 +1,25 @@
 package io.genievm.core.model;
 
-import io.genievm.api.DiskId;
 import io.genievm.api.VmId;
-import io.genievm.api.hypervisor.Capability;
 import io.genievm.api.hypervisor.ChangeToken;
 import io.genievm.api.hypervisor.Changes;
-import io.genievm.api.hypervisor.DiskLimits;
-import io.genievm.api.hypervisor.DiskReader;
-import io.genievm.api.hypervisor.DriverFact;
 import io.genievm.api.hypervisor.ExtentCursor;
 import io.genievm.api.hypervisor.HypervisorConnection;
-import io.genievm.api.hypervisor.QuiesceMode;
 import io.genievm.api.hypervisor.SnapshotDisk;
 import io.genievm.api.hypervisor.SnapshotRequest;
-import io.genievm.api.hypervisor.VmDescription;
-import io.genievm.api.hypervisor.VmListing;
 import io.genievm.api.hypervisor.VmSnapshot;
-import java.util.ArrayList;
-import java.util.List;
+import io.genievm.testkit.ForwardingHypervisorConnection;
+import io.genievm.testkit.ForwardingSnapshotDisk;
+import io.genievm.testkit.ForwardingVmSnapshot;
 import java.util.Map;
-import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
 /** A connection that hears what the core is told of the disks of the last snapshot, be it true or not. */
-final class Eavesdropper implements HypervisorConnection {
-    private final HypervisorConnection connection;
+final class Eavesdropper extends ForwardingHypervisorConnection {
     private final Map<String, Heard> heard = new ConcurrentHashMap<>();
 
     Eavesdropper(HypervisorConnection connection) {
-        this.connection = connection;
+        super(connection);
     }
 
     /** What was told of one disk. For one thread at a time. */
@@ -138,126 +128,41 @@ final class Eavesdropper implements HypervisorConnection {
     }
 
     @Override
-    public Set<Capability> capabilities() {
-        return connection.capabilities();
-    }
-
-    @Override
-    public String providerName() {
-        return connection.providerName();
-    }
-
-    @Override
-    public String sourceId() {
-        return connection.sourceId();
-    }
-
-    @Override
-    public VmListing vms() {
-        return connection.vms();
-    }
-
-    @Override
-    public VmDescription describe(VmId vm) {
-        return connection.describe(vm);
-    }
-
-    @Override
     public VmSnapshot beginSnapshot(VmId vm, SnapshotRequest request) {
-        VmSnapshot snapshot = connection.beginSnapshot(vm, request);
+        VmSnapshot snapshot = super.beginSnapshot(vm, request);
         heard.clear();
-        List<SnapshotDisk> disks = new ArrayList<>();
-        for (SnapshotDisk disk : snapshot.disks()) {
-            Heard here = new Heard(disk.capacity());
-            heard.put(disk.id().value(), here);
-            disks.add(new Disk(disk, here));
-        }
-        return new Snapshot(snapshot, disks);
+        return new ForwardingVmSnapshot(snapshot, this::listeningTo) {};
     }
 
-    @Override
-    public void close() {
-        connection.close();
+    private SnapshotDisk listeningTo(SnapshotDisk disk) {
+        Heard here = new Heard(disk.capacity());
+        heard.put(disk.id().value(), here);
+        return new Disk(disk, here);
     }
 
-    private record Snapshot(VmSnapshot snapshot, List<SnapshotDisk> disks) implements VmSnapshot {
-        @Override
-        public VmDescription description() {
-            return snapshot.description();
-        }
+    private static final class Disk extends ForwardingSnapshotDisk {
+        private final Heard heard;
 
-        @Override
-        public QuiesceMode quiesced() {
-            return snapshot.quiesced();
-        }
-
-        @Override
-        public List<DriverFact> facts() {
-            return snapshot.facts();
-        }
-
-        @Override
-        public void committed() {
-            snapshot.committed();
-        }
-
-        @Override
-        public void abandoned() {
-            snapshot.abandoned();
-        }
-
-        @Override
-        public void close() {
-            snapshot.close();
-        }
-    }
-
-    private record Disk(SnapshotDisk disk, Heard heard) implements SnapshotDisk {
-        @Override
-        public DiskId id() {
-            return disk.id();
-        }
-
-        @Override
-        public long capacity() {
-            return disk.capacity();
-        }
-
-        @Override
-        public Optional<ChangeToken> token() {
-            return disk.token();
-        }
-
-        @Override
-        public DiskLimits limits() {
-            return disk.limits();
+        Disk(SnapshotDisk disk, Heard heard) {
+            super(disk);
+            this.heard = heard;
         }
 
         @Override
         public ExtentCursor allocated() {
             heard.allocated = new Telling(heard.capacity);
-            return heard.allocated.listeningTo(disk.allocated());
+            return heard.allocated.listeningTo(super.allocated());
         }
 
         @Override
         public Changes changesSince(ChangeToken token) {
             heard.changed = new Telling(heard.capacity);
-            Changes changes = disk.changesSince(token);
+            Changes changes = super.changesSince(token);
             if (changes instanceof Changes.Unknown unknown) {
                 heard.unknown = unknown.reason();
                 return changes;
             }
             return new Changes.Known(heard.changed.listeningTo(((Changes.Known) changes).extents()));
-        }
-
-        @Override
-        public DiskReader openReader() {
-            return disk.openReader();
-        }
-
-        @Override
-        public void confirmUnchanged() {
-            disk.confirmUnchanged();
         }
     }
 }

@@ -72,7 +72,8 @@ final class Leftovers {
             LOG.warn("old checkpoints of domain {} can not be cleared: {}", subject.vm(), e.getMessage());
         }
         // Checkpoints alone may be those of points, which a backup that could not clear them has left.
-        if (deadHolder != null && !cleared.isEmpty() || !Set.of("checkpoints", "files").containsAll(cleared)) {
+        if (deadHolder != null && !cleared.isEmpty()
+                || !Set.of("checkpoints", "files").containsAll(cleared)) {
             subject.facts()
                     .add(
                             DriverFact.LEFTOVER_CLEARED,

@@ -4,6 +4,7 @@ import io.genievm.api.hypervisor.Capability;
 import io.genievm.api.hypervisor.HypervisorConfig;
 import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.hypervisor.HypervisorProvider;
+import io.genievm.testkit.ForwardingHypervisorConnection;
 import io.genievm.testkit.HypervisorProviderContract;
 import io.genievm.testkit.KnownVm;
 import java.io.IOException;
@@ -54,7 +55,7 @@ class LoneImageContractTest extends HypervisorProviderContract {
 
         @Override
         public HypervisorConnection open(HypervisorConfig config) {
-            return new DelegatingConnection(provider.open(config)) {
+            return new ForwardingHypervisorConnection(provider.open(config)) {
                 @Override
                 public Set<Capability> capabilities() {
                     return Set.of(Capability.ALLOCATION);

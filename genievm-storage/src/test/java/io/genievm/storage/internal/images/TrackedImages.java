@@ -8,6 +8,7 @@ import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.hypervisor.HypervisorProvider;
 import io.genievm.api.hypervisor.SnapshotRequest;
 import io.genievm.api.hypervisor.VmSnapshot;
+import io.genievm.testkit.ForwardingHypervisorConnection;
 import io.genievm.testkit.KnownVm;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -80,7 +81,7 @@ final class TrackedImages implements HypervisorProvider {
 
     @Override
     public HypervisorConnection open(HypervisorConfig config) {
-        return new DelegatingConnection(provider.open(config)) {
+        return new ForwardingHypervisorConnection(provider.open(config)) {
             @Override
             public VmSnapshot beginSnapshot(VmId id, SnapshotRequest request) {
                 if (id.equals(vm)) {

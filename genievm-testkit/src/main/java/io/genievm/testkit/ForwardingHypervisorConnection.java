@@ -1,4 +1,4 @@
-package io.genievm.storage.internal.images;
+package io.genievm.testkit;
 
 import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.Capability;
@@ -10,11 +10,22 @@ import io.genievm.api.hypervisor.VmSnapshot;
 import java.util.Optional;
 import java.util.Set;
 
-/** Another connection under a new coat. */
-class DelegatingConnection implements HypervisorConnection {
+/**
+ * A connection that passes every call on to another. Extend it to watch, delay or break some of them. As safe for use by
+ * several threads as the other. Abilities are those of the other and bypass whatever is overridden here, {@link #ability}
+ * excepted.
+ *
+ * @since 0.1
+ */
+public class ForwardingHypervisorConnection implements HypervisorConnection {
     private final HypervisorConnection connection;
 
-    DelegatingConnection(HypervisorConnection connection) {
+    /**
+     * Makes a connection before another.
+     *
+     * @param connection where the calls go; closed with this one
+     */
+    protected ForwardingHypervisorConnection(HypervisorConnection connection) {
         this.connection = connection;
     }
 
