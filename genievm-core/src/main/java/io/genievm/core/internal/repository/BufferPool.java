@@ -5,8 +5,13 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import org.jspecify.annotations.Nullable;
 
-/** Direct buffers of one size, made when first needed, at most so many. Safe for use by several threads. */
+/**
+ * Direct buffers of one size, made when first needed, at most so many. They begin at the border of a page, so that a store can
+ * hand them to a device as they are. Safe for use by several threads.
+ */
 final class BufferPool {
+    private static final int PAGE = 4096;
+
     private final Deque<ByteBuffer> free = new ArrayDeque<>();
     private final int bufferSize;
     private int left;
@@ -21,7 +26,9 @@ final class BufferPool {
         ByteBuffer buffer = free.poll();
         if (buffer == null && left > 0) {
             left--;
-            return ByteBuffer.allocateDirect(bufferSize);
+            return ByteBuffer.allocateDirect(bufferSize + PAGE)
+                    .alignedSlice(PAGE)
+                    .slice(0, bufferSize);
         }
         return buffer == null ? null : buffer.clear();
     }

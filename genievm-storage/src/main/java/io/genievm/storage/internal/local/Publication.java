@@ -24,6 +24,7 @@ import org.jspecify.annotations.Nullable;
 /** One put: from content to a durable file under its name, which shows the object whole or not at all. */
 final class Publication {
     private static final int ATTEMPTS = 100;
+    private static final long WORTH_A_CHANNEL = 1 << 20;
     private static final List<String> NO_LINKS = List.of(
             "Operation not permitted",
             "Operation not supported",
@@ -62,7 +63,7 @@ final class Publication {
 
     private PutOutcome publish(Path temporary, BlobContent content) {
         try (Lifetime.OpenFile file = create(temporary)) {
-            write(file.channel(), content);
+            write(temporary, file.channel(), content);
             PutOutcome outcome = link(temporary);
             settle(file.channel());
             return outcome;
@@ -77,9 +78,10 @@ final class Publication {
         }
     }
 
-    private void write(FileChannel file, BlobContent content) {
-        try {
-            content.writeTo(new Sink(file));
+    private void write(Path temporary, FileChannel file, BlobContent content) {
+        try (UncachedChannel uncached =
+                content.length() < WORTH_A_CHANNEL ? UncachedChannel.none() : UncachedChannel.open(temporary)) {
+            content.writeTo(new Sink(file, uncached));
             if (file.position() != content.length()) {
                 throw new IllegalArgumentException("the content of " + resource + " has " + file.position()
                         + " bytes and says that it has " + content.length());
@@ -185,9 +187,11 @@ final class Publication {
     /** Where the content goes: every write is complete, and none goes on after the end of the store. */
     private final class Sink implements WritableByteChannel {
         private final FileChannel file;
+        private final UncachedChannel uncached;
 
-        Sink(FileChannel file) {
+        Sink(FileChannel file, UncachedChannel uncached) {
             this.file = file;
+            this.uncached = uncached;
         }
 
         @Override
@@ -197,7 +201,12 @@ final class Publication {
             while (source.position() < end) {
                 lifetime.requireOpen();
                 source.limit(Pieces.end(source, end));
-                file.write(source);
+                int written = uncached.write(source, file.position());
+                if (written > 0) {
+                    file.position(file.position() + written);
+                } else {
+                    file.write(source);
+                }
             }
             return bytes;
         }
