@@ -8,6 +8,7 @@ import io.genievm.api.GenieVmException;
 import io.genievm.api.SessionId;
 import io.genievm.api.Warning;
 import io.genievm.api.hypervisor.DriverFact;
+import io.genievm.api.hypervisor.QuiesceMode;
 import io.genievm.core.BackupReport;
 import io.genievm.core.DiskPlan;
 import java.io.IOException;
@@ -132,6 +133,40 @@ class KvmLifecycleIT {
                 .containsExactly("genievm-" + protection.repository().id().value() + "-"
                         + again.point().value());
         assertAllRestore();
+    }
+
+    @Test
+    void anAgentThatHangsInAFreezeHoldsNobodyUp(KvmLab lab) throws Exception {
+        guest.run("echo 9 > /tmp/slow-freeze");
+        try (Protection impatient = Protection.create(
+                folder.resolve("impatient"),
+                guest.name(),
+                Protection.config(lab.newFolder("impatient"), "freeze-timeout", "2"))) {
+            BackupReport report = impatient.backup(request -> request.quiesce(QuiesceMode.FILE_SYSTEM));
+
+            assertThat(report.warnings())
+                    .filteredOn(warning -> warning.code().equals(DriverFact.QUIESCE_REFUSED))
+                    .singleElement()
+                    .satisfies(warning -> assertThat(warning.message()).contains("2000 ms"));
+            // The agent answers when it has done what it was asked for, which nobody wants any more.
+            guest.run("rm /tmp/slow-freeze");
+            for (int tries = 0; !isThawed(); tries++) {
+                assertThat(tries).as("looks").isLessThan(60);
+                Thread.sleep(500);
+            }
+            guest.run("timeout 20 dd if=/dev/zero of=/mnt/vda/written bs=4k count=1 conv=fsync");
+            assertThat(impatient
+                            .backup(request -> request.quiesce(QuiesceMode.FILE_SYSTEM))
+                            .warnings())
+                    .extracting(Warning::code)
+                    .doesNotContain(DriverFact.QUIESCE_REFUSED);
+        }
+    }
+
+    private boolean isThawed() {
+        Programs.Result status = KvmLab.virshAttempt(
+                "qemu-agent-command", guest.name(), "--timeout", "5", "{\"execute\":\"guest-fsfreeze-status\"}");
+        return status.output().contains("thawed");
     }
 
     @Test

@@ -4,6 +4,7 @@ import com.sun.jna.Native;
 import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
+import io.genievm.kvm.internal.Waiting;
 import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
@@ -400,40 +401,12 @@ public final class Guardian implements AutoCloseable {
                 cause);
     }
 
-    /** Waits for a line, without answering to interrupts; {@code null} when the time is over. */
+    /** Waits for a line; {@code null} when the time is over. */
     private @Nullable String next(Duration limit) {
-        long end = System.nanoTime() + limit.toNanos();
-        boolean interrupted = false;
-        try {
-            while (true) {
-                try {
-                    return answers.poll(Math.max(0, end - System.nanoTime()), TimeUnit.NANOSECONDS);
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                }
-            }
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
-        }
+        return Waiting.<@Nullable String>uninterrupted(limit, nanos -> answers.poll(nanos, TimeUnit.NANOSECONDS));
     }
 
     private boolean hasEnded(Duration limit) {
-        long end = System.nanoTime() + limit.toNanos();
-        boolean interrupted = false;
-        try {
-            while (true) {
-                try {
-                    return process.waitFor(Math.max(0, end - System.nanoTime()), TimeUnit.NANOSECONDS);
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                }
-            }
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
-        }
+        return Waiting.uninterrupted(limit, nanos -> process.waitFor(nanos, TimeUnit.NANOSECONDS));
     }
 }

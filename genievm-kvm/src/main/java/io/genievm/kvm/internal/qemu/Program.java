@@ -4,6 +4,7 @@ import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
 import io.genievm.api.hypervisor.Cancellation;
+import io.genievm.kvm.internal.Waiting;
 import java.io.ByteArrayOutputStream;
 import java.io.File;
 import java.io.IOException;
@@ -104,23 +105,9 @@ record Program(String name) {
         }
     }
 
-    /** Waits until a process has ended, without answering to interrupts; false when the time is over. */
+    /** Waits until a process has ended; false when the time is over. */
     static boolean hasEnded(Process process, Duration limit) {
-        long end = System.nanoTime() + limit.toNanos();
-        boolean interrupted = false;
-        try {
-            while (true) {
-                try {
-                    return process.waitFor(Math.max(0, end - System.nanoTime()), TimeUnit.NANOSECONDS);
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                }
-            }
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
-        }
+        return Waiting.uninterrupted(limit, nanos -> process.waitFor(nanos, TimeUnit.NANOSECONDS));
     }
 
     /** Makes what a program printed fit for a message: its name taken away, one line, printable, of bounded length. */
@@ -200,18 +187,11 @@ record Program(String name) {
 
         /** What has come until the stream ended; or until now, when something else keeps it open. */
         String text() {
-            boolean interrupted = Thread.interrupted();
-            long end = System.nanoTime() + UNTIL_DRAINED.toNanos();
-            while (thread.isAlive() && System.nanoTime() - end < 0) {
-                try {
-                    thread.join(Math.max(1, (end - System.nanoTime()) / 1_000_000));
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                }
-            }
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
+            Waiting.uninterrupted(UNTIL_DRAINED, nanos -> {
+                // 0 would wait without end.
+                thread.join(Math.max(1, TimeUnit.NANOSECONDS.toMillis(nanos)));
+                return true;
+            });
             synchronized (kept) {
                 return kept.toString(StandardCharsets.UTF_8);
             }

@@ -3,13 +3,16 @@ package io.genievm.kvm.internal.snapshot;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.hypervisor.DriverFact;
 import io.genievm.api.hypervisor.QuiesceMode;
+import io.genievm.kvm.internal.Waiting;
 import io.genievm.kvm.internal.guard.Guardian;
 import io.genievm.kvm.internal.libvirt.LibvirtDomain;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -59,8 +62,14 @@ final class Quiescing {
             return;
         }
         try {
-            domain.freeze();
-            frozen = true;
+            frozen = new Freeze().isDoneWithin(subject.options().freezeLimit());
+            if (!frozen) {
+                // Neither to be thawed by this thread, as the agent is busy, nor told to the guardian, so that it does
+                // it.
+                refused("the guest agent has not frozen it within "
+                        + subject.options().freezeLimit().toMillis()
+                        + " ms; should it do so yet, that is undone at once");
+            }
         } catch (GenieVmException e) {
             if (String.valueOf(e.getMessage()).contains("frozen state")) {
                 // Somebody else was faster, and it is theirs to thaw.
@@ -87,6 +96,56 @@ final class Quiescing {
             return "the guest agent does not answer";
         }
         return isFrozen.get() ? "somebody else has frozen the guest" : null;
+    }
+
+    /**
+     * A freeze on a thread of its own: an agent that hangs in it never answers, and libvirt waits for it without end. One
+     * that comes about when nobody waits any more is undone.
+     */
+    private final class Freeze implements Runnable {
+        // Guarded by this.
+        private boolean isOver;
+        private boolean isAwaited = true;
+        private @Nullable GenieVmException failure;
+
+        /** Whether it is done; nobody waits for it any more when it is not. */
+        boolean isDoneWithin(Duration limit) {
+            Thread thread = new Thread(this, "genievm-kvm-freeze");
+            thread.setDaemon(true);
+            thread.start();
+            Waiting.uninterrupted(limit, nanos -> {
+                // 0 would wait without end.
+                thread.join(Math.max(1, TimeUnit.NANOSECONDS.toMillis(nanos)));
+                return true;
+            });
+            synchronized (this) {
+                isAwaited = false;
+                if (failure != null) {
+                    throw failure;
+                }
+                return isOver;
+            }
+        }
+
+        @Override
+        public void run() {
+            GenieVmException problem = null;
+            try {
+                domain.freeze();
+            } catch (GenieVmException e) {
+                problem = e;
+            }
+            synchronized (this) {
+                isOver = true;
+                failure = problem;
+                if (isAwaited) {
+                    return;
+                }
+            }
+            if (problem == null) {
+                thawNow();
+            }
+        }
     }
 
     /**

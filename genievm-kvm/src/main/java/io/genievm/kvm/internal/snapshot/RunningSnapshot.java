@@ -36,7 +36,9 @@ final class RunningSnapshot extends DomainSnapshot {
     private static final String BITMAP = "genievm-changes";
 
     private final BackupFiles files;
-    private final @Nullable Guardian guardian;
+    /** None when none can be had. */
+    private @Nullable Guardian guardian;
+
     private final ConnectGate gate = new ConnectGate();
     private final Map<DiskId, LibvirtDomain.Checkpoint> since = new HashMap<>();
     /** The disks that are tracked from now on, and which images they consist of. */
@@ -62,9 +64,9 @@ final class RunningSnapshot extends DomainSnapshot {
      */
     static RunningSnapshot begin(Subject subject, Claim claim, DomainXml xml) {
         boolean wasStopped = isStopped(subject);
-        RunningSnapshot snapshot = new RunningSnapshot(subject, claim, startGuardian(subject, claim), wasStopped);
+        RunningSnapshot snapshot = new RunningSnapshot(subject, claim, startGuardian(subject), wasStopped);
         try {
-            snapshot.begin(xml);
+            snapshot.begin(xml, claim);
             return snapshot;
         } catch (RuntimeException | Error e) {
             snapshot.takeBack(e);
@@ -72,36 +74,49 @@ final class RunningSnapshot extends DomainSnapshot {
         }
     }
 
-    private static @Nullable Guardian startGuardian(Subject subject, Claim claim) {
-        Guardian guardian = null;
+    /** Starts a guardian, which takes as long as all the rest, so that much is done meanwhile. */
+    private static @Nullable Guardian startGuardian(Subject subject) {
         try {
-            guardian = Guardian.start(
+            return Guardian.start(
                     subject.options().uri(),
                     subject.domain().uuid(),
                     subject.options().freezeLimit());
-            guardian.awaitReady();
-            guardian.claim(claim);
-            return guardian;
         } catch (GenieVmException e) {
-            if (guardian != null) {
-                guardian.close();
-            }
-            LOG.warn(
-                    "no guardian stands by the backup of domain {}, so it is not frozen: {}",
-                    subject.vm(),
-                    e.getMessage());
-            subject.facts()
-                    .add(
-                            "GUARDIAN_MISSING",
-                            null,
-                            "no guardian stands by, so should this process die, the backup job stays until the next backup: "
-                                    + e.getMessage());
+            withoutGuardian(subject, e);
             return null;
         }
     }
 
-    private void begin(DomainXml xml) {
+    private void awaitGuardian(Claim claim) {
+        if (guardian == null) {
+            return;
+        }
+        try {
+            guardian.awaitReady();
+            guardian.claim(claim);
+        } catch (GenieVmException e) {
+            guardian.close();
+            guardian = null;
+            withoutGuardian(subject, e);
+        }
+    }
+
+    private static void withoutGuardian(Subject subject, GenieVmException why) {
+        LOG.warn(
+                "no guardian stands by the backup of domain {}, so it is not frozen: {}",
+                subject.vm(),
+                why.getMessage());
+        subject.facts()
+                .add(
+                        "GUARDIAN_MISSING",
+                        null,
+                        "no guardian stands by, so should this process die, the backup job stays until the next backup: "
+                                + why.getMessage());
+    }
+
+    private void begin(DomainXml xml, Claim claim) {
         prepare();
+        awaitGuardian(claim);
         List<ExportedDisk> disks = new ArrayList<>();
         QuiesceMode mode = QuiesceMode.NONE;
         if (!subject.disks().isEmpty()) {
