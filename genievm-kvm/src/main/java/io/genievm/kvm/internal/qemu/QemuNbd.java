@@ -182,6 +182,24 @@ public final class QemuNbd implements AutoCloseable {
                 "qemu-nbd can not serve " + export.image() + ": " + Program.told(said, PROGRAM.name()));
     }
 
+    /**
+     * Ends a server whose starter died before its first client came: it ends when its last client has left, so somebody
+     * comes and leaves. Does nothing where nobody serves. Never fails.
+     *
+     * @param socket where it serves; the file stays
+     */
+    public static void endForgotten(Path socket) {
+        try {
+            NbdConnection.open(
+                            NbdAddress.unix(socket, ""),
+                            NbdOptions.DEFAULT.withLimits(
+                                    UNTIL_KILLED, NbdOptions.DEFAULT.silenceLimit(), NbdOptions.DEFAULT.requestLimit()))
+                    .close();
+        } catch (GenieVmException e) {
+            LOG.debug("nobody serves at {}: {}", socket, e.getMessage());
+        }
+    }
+
     /** Where clients connect. */
     public NbdAddress address() {
         return address;

@@ -29,6 +29,7 @@ final class BackupFiles {
     private static final int TAG_LENGTH = 10;
 
     private static final String FROZEN = ".frozen";
+    private static final String SOCKET = ".sock";
 
     private final Path scratchFolder;
     private final String beginning;
@@ -40,12 +41,12 @@ final class BackupFiles {
 
     /** The socket on which QEMU exports the disks of a running domain. */
     Path socket() {
-        return KvmOptions.SOCKETS.resolve(beginning + ".sock");
+        return KvmOptions.SOCKETS.resolve(beginning + SOCKET);
     }
 
     /** The socket on which a process of its own exports a disk. */
     Path socket(DiskId disk) {
-        return KvmOptions.SOCKETS.resolve(beginning + "-" + disk + ".sock");
+        return KvmOptions.SOCKETS.resolve(beginning + "-" + disk + SOCKET);
     }
 
     /** The file that takes what the guest overwrites. */
@@ -67,6 +68,15 @@ final class BackupFiles {
         } catch (IOException e) {
             return false;
         }
+    }
+
+    /** Whether a file is the socket of a process that exports one disk. */
+    static boolean isSocketOfDisk(Path file) {
+        String name = String.valueOf(file.getFileName());
+        Marker marker = Marker.atStartOf(name);
+        return marker != null
+                && name.endsWith(SOCKET)
+                && name.length() > marker.name().length() + TAG_LENGTH + 1 + SOCKET.length();
     }
 
     /** The files that backups of a domain to a repository have left. Only for who holds the claim to the domain. */

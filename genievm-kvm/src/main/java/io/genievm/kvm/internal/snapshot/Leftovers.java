@@ -9,6 +9,7 @@ import io.genievm.kvm.internal.guard.Claim;
 import io.genievm.kvm.internal.guard.Owner;
 import io.genievm.kvm.internal.libvirt.BackupXml;
 import io.genievm.kvm.internal.libvirt.LibvirtDomain;
+import io.genievm.kvm.internal.qemu.QemuNbd;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -189,6 +190,7 @@ final class Leftovers {
                     .forEach(files::add);
         }
         if (!files.isEmpty()) {
+            files.stream().filter(BackupFiles::isSocketOfDisk).forEach(QemuNbd::endForgotten);
             BackupFiles.remove(files);
             cleared.add("files");
         }

@@ -67,6 +67,32 @@ class ServedImageIT {
     }
 
     @Test
+    void aServerThatNobodyCameToIsEnded() throws Exception {
+        QemuImg.create(image, "qcow2", MEBIBYTE, true, Cancellation.NEVER);
+        Process forgotten = new ProcessBuilder(
+                        "qemu-nbd",
+                        "--read-only",
+                        "--shared=9",
+                        "--format=qcow2",
+                        "--socket=" + socket,
+                        image.toString())
+                .start();
+        try {
+            while (forgotten.isAlive() && !Files.exists(socket)) {
+                Thread.sleep(20);
+            }
+            assertThat(forgotten.waitFor(300, TimeUnit.MILLISECONDS)).isFalse();
+
+            QemuNbd.endForgotten(socket);
+
+            assertThat(forgotten.waitFor(20, TimeUnit.SECONDS)).isTrue();
+        } finally {
+            forgotten.destroyForcibly();
+        }
+        QemuNbd.endForgotten(socket);
+    }
+
+    @Test
     void aChainIsServedAsTheGuestSeesIt() throws IOException {
         byte[] base = random(2, 4 * MEBIBYTE);
         Path raw = Files.write(folder.resolve("base,=:.raw"), base);
