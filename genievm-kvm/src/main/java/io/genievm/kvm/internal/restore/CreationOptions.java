@@ -18,14 +18,18 @@ import org.jspecify.annotations.Nullable;
  * @param format of those files: {@code qcow2} or {@code raw}
  * @param thin whether they take space only for what is written
  * @param type {@code kvm} or {@code qemu}, or {@code null} when it was not given
+ * @param keepsHostAccess whether the new domain may reach for the host as the old one did
  */
 record CreationOptions(
-        Path folder, String format, boolean thin, @Nullable String type) {
+        Path folder, String format, boolean thin, @Nullable String type, boolean keepsHostAccess) {
+    static final String HOST_ACCESS = "host-access";
+    static final String KEEP = "keep";
+
     private static final String FOLDER = "folder";
     private static final String FORMAT = "format";
     private static final String THIN = "thin";
     private static final String TYPE = "type";
-    private static final Set<String> NAMES = new TreeSet<>(Set.of(FOLDER, FORMAT, THIN, TYPE));
+    private static final Set<String> NAMES = new TreeSet<>(Set.of(FOLDER, FORMAT, THIN, TYPE, HOST_ACCESS));
 
     /** Of libvirt's storage pool "default". */
     private static final Path USUAL_FOLDER = Path.of("/var/lib/libvirt/images");
@@ -45,8 +49,13 @@ record CreationOptions(
         String thin = oneOf(options, THIN, Set.of("true", "false"));
         String format = oneOf(options, FORMAT, Set.of("qcow2", "raw"));
         String type = oneOf(options, TYPE, Set.of("kvm", "qemu"));
+        String access = oneOf(options, HOST_ACCESS, Set.of(KEEP, "refuse"));
         return new CreationOptions(
-                folder(options), format == null ? "qcow2" : format, thin == null || thin.equals("true"), type);
+                folder(options),
+                format == null ? "qcow2" : format,
+                thin == null || thin.equals("true"),
+                type,
+                KEEP.equals(access));
     }
 
     private static @Nullable String oneOf(Map<String, String> options, String name, Set<String> allowed) {

@@ -14,7 +14,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.SortedMap;
+import java.util.SortedSet;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import javax.xml.XMLConstants;
@@ -71,6 +73,8 @@ final class NewDomainXml {
     /** A moment that is over: nobody gets in by a password that libvirt did not tell. */
     private static final String EXPIRED = "1970-01-01T00:00:01";
 
+    private static final Set<String> HOST_DEVICES = Set.of("hostdev", "filesystem", "shmem");
+    private static final Set<String> SCRIPTS = Set.of("script", "downscript");
     private static final Pattern ADDED_TARGET = Pattern.compile("[vs]d[a-z]{1,2}");
 
     private final Document document;
@@ -124,6 +128,39 @@ final class NewDomainXml {
      */
     static String typeOf(String original) {
         return parse(original).getDocumentElement().getAttribute("type");
+    }
+
+    /**
+     * What of a definition has the host run something, or hands over what is the host's: names of elements, none twice. Who
+     * wrote the definition may be anybody who can write to the repository, and libvirt carries it out with the rights of
+     * root.
+     *
+     * @throws GenieVmException as {@link #of} does
+     */
+    static SortedSet<String> hostAccessOf(String original) {
+        SortedSet<String> found = new TreeSet<>();
+        Element domain = parse(original).getDocumentElement();
+        for (Node node = domain.getFirstChild(); node != null; node = node.getNextSibling()) {
+            if (node instanceof Element element && element.getNamespaceURI() != null) {
+                // Arguments of QEMU's, and other ways around libvirt.
+                found.add(element.getTagName());
+            }
+        }
+        for (Element device : children(only(domain, "devices"))) {
+            String name = device.getLocalName();
+            if (HOST_DEVICES.contains(name)) {
+                found.add(name);
+            } else if (name.equals("interface")) {
+                if (device.getAttribute("type").equals("hostdev")) {
+                    found.add("interface type='hostdev'");
+                }
+                children(device).stream()
+                        .map(Element::getLocalName)
+                        .filter(SCRIPTS::contains)
+                        .forEach(found::add);
+            }
+        }
+        return found;
     }
 
     private void change() {

@@ -16,6 +16,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.SortedMap;
+import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -146,6 +147,16 @@ public final class NewDomains implements VmCreation {
                     Resource.named(KVM.toString()),
                     "VM '" + request.name() + "' is to be of type kvm, and there is no " + KVM
                             + " here; the option 'type' with the value qemu makes one whose processor is emulated");
+        }
+        SortedSet<String> access = NewDomainXml.hostAccessOf(original);
+        if (!options.keepsHostAccess() && !access.isEmpty()) {
+            throw new GenieVmException(
+                    ErrorCode.INVALID_ARGUMENT,
+                    Resource.named(request.name()),
+                    "the definition in the restore point reaches for the host, with " + String.join(", ", access)
+                            + ": whoever can write to the repository could have this host run programs so. If you"
+                            + " trust it, the option '" + CreationOptions.HOST_ACCESS + "' with the value "
+                            + CreationOptions.KEEP + " takes that over; or restore the disks to files");
         }
         return NewDomainXml.of(
                 original,

@@ -204,6 +204,21 @@ class NewDomainXmlTest {
     }
 
     @Test
+    void whatReachesForTheHost() {
+        assertThat(NewDomainXml.hostAccessOf(NewDomainXml.PLAIN)).isEmpty();
+        assertThat(NewDomainXml.hostAccessOf(DESKTOP)).containsExactly("hostdev", "qemu:commandline");
+        String other = NewDomainXml.PLAIN.replace("</devices>", """
+                <interface type='ethernet'><script path='/tmp/up'/><downscript path='/tmp/down'/></interface>
+                <interface type='hostdev'><source><address type='pci' bus='0x06'/></source></interface>
+                <filesystem type='mount'><source dir='/'/><target dir='root'/></filesystem>
+                <redirdev bus='usb' type='spicevmc'/>
+                </devices>
+                """);
+        assertThat(NewDomainXml.hostAccessOf(other))
+                .containsExactly("downscript", "filesystem", "interface type='hostdev'", "script");
+    }
+
+    @Test
     void disksAreThoseOfTheRequestWithTheirNewFiles() {
         Document xml = make(DESKTOP, "raw", null, "sda", "vda");
 

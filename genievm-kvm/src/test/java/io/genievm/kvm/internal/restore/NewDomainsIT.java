@@ -221,7 +221,14 @@ class NewDomainsIT {
         Map<String, String> hardware = Hardware.of("desktop", definition, Optional.of(nvram));
         Map<String, Long> disks = Map.of("sda", 1L * MEBIBYTE, "vda", 1L * MEBIBYTE);
 
-        try (NewVm vm = domains.create(request(name, disks, hardware, options("type", "qemu")))) {
+        assertThat(fails(
+                        ErrorCode.INVALID_ARGUMENT,
+                        () -> domains.create(request(name, disks, hardware, options("type", "qemu")))))
+                .hasMessageContainingAll("hostdev, qemu:commandline", "'host-access'");
+        assertThat(shown(folder)).isEmpty();
+        assertThat(hidden(folder)).isEmpty();
+        NewVmRequest trusting = request(name, disks, hardware, options("type", "qemu", "host-access", "keep"));
+        try (NewVm vm = domains.create(trusting)) {
             vm.complete();
         }
 
