@@ -6,6 +6,7 @@ module io.genievm.testkit {
     requires static org.jspecify;
 
     exports io.genievm.testkit;
+    exports io.genievm.testkit.fault;
 
     // The tests of a contract are no API: JUnit finds them by reflection.
     opens io.genievm.testkit to

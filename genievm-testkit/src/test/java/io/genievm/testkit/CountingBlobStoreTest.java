@@ -5,7 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.genievm.api.ErrorCode;
 import io.genievm.api.store.BlobContent;
 import io.genievm.api.store.PutOutcome;
+import io.genievm.testkit.fault.FaultyBlobStore;
+import io.genievm.testkit.fault.StoreFault;
 import java.nio.ByteBuffer;
+import java.util.concurrent.BrokenBarrierException;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -46,12 +49,22 @@ class CountingBlobStoreTest {
     void countsGetsThatAreUnderWayAtOneTime() throws Exception {
         memory.put("a", BlobContent.of(new byte[1]));
         CyclicBarrier allInside = new CyclicBarrier(4);
-        CountingBlobStore counting = new CountingBlobStore(new DelayedGets(memory, allInside::await));
+        FaultyBlobStore faulty = new FaultyBlobStore(memory);
+        faulty.script(call -> StoreFault.meanwhile(() -> await(allInside)));
+        CountingBlobStore counting = new CountingBlobStore(faulty);
 
         Race.of(4, runner -> () -> {
             counting.get("a", 0, ByteBuffer.allocate(1));
             return runner;
         });
         assertThat(counting.maxGetsInFlight()).isEqualTo(4);
+    }
+
+    private static void await(CyclicBarrier barrier) {
+        try {
+            barrier.await();
+        } catch (InterruptedException | BrokenBarrierException e) {
+            throw new AssertionError(e);
+        }
     }
 }
