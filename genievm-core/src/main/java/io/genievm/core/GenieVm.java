@@ -9,6 +9,7 @@ import io.genievm.core.internal.engine.Engine;
 import io.genievm.core.internal.spi.Providers;
 import java.nio.file.Path;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executor;
@@ -27,7 +28,12 @@ public final class GenieVm implements AutoCloseable {
     private GenieVm(Builder builder) {
         this.providers = new Providers(builder.hypervisorProviders, builder.storeProviders, builder.classLoader);
         this.engine = new Engine(
-                builder.executor, builder.clock, builder.workDirectory, builder.memoryBudget, builder.parallelism);
+                builder.executor,
+                builder.clock,
+                builder.workDirectory,
+                builder.memoryBudget,
+                builder.parallelism,
+                builder.storePatience);
     }
 
     /**
@@ -109,6 +115,7 @@ public final class GenieVm implements AutoCloseable {
         private @Nullable Path workDirectory;
         private long memoryBudget = 96L << 20;
         private int parallelism = Runtime.getRuntime().availableProcessors();
+        private Duration storePatience = Duration.ofMinutes(1);
 
         private Builder() {}
 
@@ -209,6 +216,29 @@ public final class GenieVm implements AutoCloseable {
                 throw new IllegalArgumentException("parallelism is 1 to 256, not " + threads);
             }
             this.parallelism = threads;
+            return this;
+        }
+
+        /**
+         * Sets how long a call of a store is tried again that has failed with a code that is
+         * {@linkplain io.genievm.api.ErrorCode#retryable() retryable}, and no other: a lost connection, a time-out. The
+         * pauses grow from 1/512 of this time to 1/8 of it, less up to half of each at random. It is also the most that all
+         * calls of a repository together wait for a store that hardly answers at all; then each is tried once, until some
+         * succeed. A task tells of what is tried again with {@link io.genievm.api.task.TaskEvent.Retried}, the log with a
+         * warning. A pause ends at once when the task is cancelled or the repository closed.
+         *
+         * <p>What is tried again never happens twice. The one put that is never tried again is that of a new point: when
+         * its answer is lost, what is there is looked at.
+         *
+         * @param value 0 to one day; 0 to try everything once; one minute unless set
+         * @return this builder
+         * @throws IllegalArgumentException when it is out of bounds
+         */
+        public Builder storePatience(Duration value) {
+            if (value.isNegative() || value.compareTo(Duration.ofDays(1)) > 0) {
+                throw new IllegalArgumentException("the patience with stores is 0 to one day, not " + value);
+            }
+            this.storePatience = value;
             return this;
         }
 

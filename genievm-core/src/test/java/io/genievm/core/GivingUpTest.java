@@ -194,7 +194,7 @@ class GivingUpTest {
             "rule 8: when an answer is lost and the object was put, just the packs that no begun table names are gone")
     void answerLost(Place place) {
         if (!place.prefix.equals("points/")) {
-            assertTakenBack(place, true, ErrorCode.TRANSIENT_IO_ERROR);
+            assertTakenBack(place, true, ErrorCode.IO_ERROR);
         }
     }
 
@@ -204,7 +204,7 @@ class GivingUpTest {
             "rule 8: when an answer is lost and the object was not put, just the packs that no begun table names are gone")
     void requestLost(Place place) {
         if (!place.prefix.equals("points/")) {
-            assertTakenBack(place, false, ErrorCode.TRANSIENT_IO_ERROR);
+            assertTakenBack(place, false, ErrorCode.IO_ERROR);
         }
     }
 

@@ -1,6 +1,8 @@
 package io.genievm.api.task;
 
+import io.genievm.api.ErrorCode;
 import io.genievm.api.Warning;
+import java.time.Duration;
 
 /**
  * Something that a {@link TaskListener} is told.
@@ -31,6 +33,17 @@ public sealed interface TaskEvent {
      * @since 0.1
      */
     record Warned(Warning warning) implements TaskEvent {}
+
+    /**
+     * A call of the store failed in a way that often passes and is tried again. The task goes on; only if that does not help
+     * does it fail. Not a warning: what comes of it is as good as if nothing had happened.
+     *
+     * @param code what the call failed with
+     * @param message what happened, for people
+     * @param pause how long it waits before it tries again
+     * @since 0.1
+     */
+    record Retried(ErrorCode code, String message, Duration pause) implements TaskEvent {}
 
     /**
      * The task ended. Always the last event, told exactly once.

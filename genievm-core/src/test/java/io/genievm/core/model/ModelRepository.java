@@ -24,6 +24,7 @@ import io.genievm.core.testing.Lab;
 import io.genievm.core.testing.PlainRepository;
 import java.nio.file.Path;
 import java.time.Clock;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
@@ -280,6 +281,7 @@ final class ModelRepository implements AutoCloseable {
                 .workDirectory(directory)
                 .memoryBudget(16 << 20)
                 .parallelism(parallelism)
+                .storePatience(Duration.ofMillis(10))
                 .clock(Clock.fixed(Instant.parse("2026-11-21T08:40:00Z"), ZoneOffset.UTC))
                 .open();
     }

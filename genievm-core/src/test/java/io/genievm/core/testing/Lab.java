@@ -28,6 +28,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.Arrays;
@@ -43,6 +44,9 @@ import java.util.stream.Stream;
 public final class Lab implements AutoCloseable {
     /** Small in every direction, so that little data makes many objects: packs of 1 MiB, two levels of map above 4 MiB. */
     public static final RepositoryOptions SMALL = new RepositoryOptions(4096, 32 << 10, 1 << 20);
+
+    /** Enough for eight attempts or so, and hardly to be felt where a store is dead. */
+    private static final Duration PATIENCE = Duration.ofMillis(10);
 
     private static final BlobStoreConfig PLACE = BlobStoreConfig.of("lab:place");
 
@@ -74,6 +78,7 @@ public final class Lab implements AutoCloseable {
                 .workDirectory(directory.resolve("work"))
                 .memoryBudget(16 << 20)
                 .parallelism(parallelism)
+                .storePatience(PATIENCE)
                 .clock(Clock.fixed(Instant.parse("2026-11-21T08:40:00Z"), ZoneOffset.UTC))
                 .open();
         repository = genie.createRepository(PLACE, options);
@@ -265,7 +270,7 @@ public final class Lab implements AutoCloseable {
     /** Waits for a task; fails instead of waiting for ever. */
     public static <T> T await(TaskHandle<T> task) {
         try {
-            return task.await(java.time.Duration.ofMinutes(2))
+            return task.await(Duration.ofMinutes(2))
                     .orElseThrow(() -> new AssertionError(task.name() + " has not ended: " + task.progress()));
         } catch (InterruptedException e) {
             throw new AssertionError(e);

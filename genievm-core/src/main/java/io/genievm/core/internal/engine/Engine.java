@@ -16,10 +16,13 @@ import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.format.ObjectKeys;
 import io.genievm.core.internal.format.RepositoryParameters;
 import io.genievm.core.internal.repository.RepositoryAccess;
+import io.genievm.core.internal.store.RetryBudget;
+import io.genievm.core.internal.store.RetryingStore;
 import io.genievm.core.internal.work.WorkFiles;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
@@ -42,6 +45,7 @@ public final class Engine implements AutoCloseable {
     private final WorkFiles workFiles;
     private final long memoryBudget;
     private final int parallelism;
+    private final long storePatience;
     private final List<OpenRepository> open = new ArrayList<>();
     private boolean closed;
 
@@ -51,7 +55,8 @@ public final class Engine implements AutoCloseable {
             Clock clock,
             @Nullable Path workDirectory,
             long memoryBudget,
-            int parallelism) {
+            int parallelism,
+            Duration storePatience) {
         if (executor == null) {
             AtomicInteger number = new AtomicInteger();
             this.ownExecutor = Executors.newCachedThreadPool(task -> {
@@ -68,14 +73,16 @@ public final class Engine implements AutoCloseable {
         this.workFiles = new WorkFiles(workDirectory);
         this.memoryBudget = memoryBudget;
         this.parallelism = parallelism;
+        this.storePatience = storePatience.toNanos();
     }
 
     /** Opens the repository in a place. */
     public Repository open(BlobStoreProvider provider, BlobStoreConfig config) {
         checkOpen();
         BlobStore store = provider.open(config);
+        RetryBudget budget = new RetryBudget(storePatience);
         try {
-            return register(store, readParameters(store, config));
+            return register(store, budget, readParameters(retrying(store, budget), config));
         } catch (RuntimeException | Error e) {
             store.close();
             throw e;
@@ -93,16 +100,18 @@ public final class Engine implements AutoCloseable {
                 RepositoryAccess.GENERATOR,
                 options);
         BlobStore store = provider.create(config);
+        RetryBudget budget = new RetryBudget(storePatience);
         try {
             byte[] bytes = parameters.encode();
-            if (store.put(ObjectKeys.REPOSITORY, BlobContent.of(bytes)) == PutOutcome.EXISTS) {
+            BlobStore retrying = retrying(store, budget);
+            if (retrying.put(ObjectKeys.REPOSITORY, BlobContent.of(bytes)) == PutOutcome.EXISTS) {
                 throw new GenieVmException(
                         ErrorCode.ALREADY_EXISTS,
                         Resource.named(config.address()),
                         "a repository is being created by somebody else at " + config.address());
             }
-            putCopy(store, bytes);
-            return register(store, parameters);
+            putCopy(retrying, bytes);
+            return register(store, budget, parameters);
         } catch (RuntimeException | Error e) {
             store.close();
             throw e;
@@ -150,9 +159,27 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    private Repository register(BlobStore store, RepositoryParameters parameters) {
+    /** For the time before there is a repository that could be closed meanwhile. */
+    private static BlobStore retrying(BlobStore store, RetryBudget budget) {
+        return new RetryingStore(store, budget, Engine::await, (failure, pause) -> {});
+    }
+
+    private static boolean await(long nanos) {
+        try {
+            TimeUnit.NANOSECONDS.sleep(nanos);
+            return true;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        }
+    }
+
+    private Repository register(BlobStore store, RetryBudget budget, RepositoryParameters parameters) {
         OpenRepository repository = new OpenRepository(
-                this, new RepositoryAccess(store, parameters, workFiles, executor, clock, memoryBudget, parallelism));
+                this,
+                store,
+                budget,
+                new RepositoryAccess(store, parameters, workFiles, executor, clock, memoryBudget, parallelism));
         synchronized (this) {
             checkOpen();
             open.add(repository);

@@ -6,6 +6,7 @@ import io.genievm.api.RepositoryId;
 import io.genievm.api.Resource;
 import io.genievm.api.SessionId;
 import io.genievm.api.hypervisor.HypervisorConnection;
+import io.genievm.api.store.BlobStore;
 import io.genievm.api.task.TaskHandle;
 import io.genievm.core.BackupReport;
 import io.genievm.core.BackupRequest;
@@ -25,13 +26,17 @@ import io.genievm.core.internal.repository.PointCatalog;
 import io.genievm.core.internal.repository.PointDeletion;
 import io.genievm.core.internal.repository.RepositoryAccess;
 import io.genievm.core.internal.restore.RestoreTask;
+import io.genievm.core.internal.store.RetryBudget;
+import io.genievm.core.internal.store.RetryingStore;
 import io.genievm.core.internal.task.RunningTask;
 import io.genievm.core.internal.task.TaskControl;
+import io.genievm.core.internal.task.TaskWaiter;
 import io.genievm.core.internal.verify.VerifyTask;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.stream.Stream;
 
@@ -40,14 +45,19 @@ final class OpenRepository implements Repository {
     private static final int SHORTEST_PREFIX = 8;
 
     private final Engine engine;
+    private final BlobStore store;
+    private final RetryBudget budget;
     private final RepositoryAccess access;
     private final List<RunningTask<?>> tasks = new ArrayList<>();
     private final Set<PointDiff> comparisons = new HashSet<>();
     private boolean closed;
 
-    OpenRepository(Engine engine, RepositoryAccess access) {
+    /** Makes one; {@code access} goes by way of the store, which is closed with this. */
+    OpenRepository(Engine engine, BlobStore store, RetryBudget budget, RepositoryAccess access) {
         this.engine = engine;
-        this.access = access;
+        this.store = store;
+        this.budget = budget;
+        this.access = access.by(new RetryingStore(store, budget, this::await, (failure, pause) -> {}));
     }
 
     @Override
@@ -105,17 +115,19 @@ final class OpenRepository implements Repository {
     public TaskHandle<BackupReport> backup(HypervisorConnection connection, BackupRequest request) {
         return start(
                 "backup of '" + request.vm() + "'",
-                control -> new BackupTask(access, connection, request, control).run());
+                control -> new BackupTask(accessOf(control), connection, request, control).run());
     }
 
     @Override
     public TaskHandle<RestoreReport> restore(RestoreRequest request) {
-        return start("restore of '" + request.vm() + "'", control -> new RestoreTask(access, request, control).run());
+        return start(
+                "restore of '" + request.vm() + "'",
+                control -> new RestoreTask(accessOf(control), request, control).run());
     }
 
     @Override
     public TaskHandle<VerifyReport> verify(VerifyRequest request) {
-        return start("verification", control -> new VerifyTask(access, request, control).run());
+        return start("verification", control -> new VerifyTask(accessOf(control), request, control).run());
     }
 
     @Override
@@ -147,13 +159,14 @@ final class OpenRepository implements Repository {
                 return;
             }
             closed = true;
+            notifyAll();
             running = List.copyOf(tasks);
             open = List.copyOf(comparisons);
         }
         running.forEach(RunningTask::cancel);
         running.forEach(RunningTask::awaitEnd);
         open.forEach(PointDiff::close);
-        access.store().close();
+        store.close();
         engine.forget(this);
     }
 
@@ -161,6 +174,26 @@ final class OpenRepository implements Repository {
         if (closed) {
             throw closed();
         }
+    }
+
+    /** What a task works with: its calls wait for the store only as long as nobody cancels it. */
+    private RepositoryAccess accessOf(TaskControl control) {
+        return access.by(new RetryingStore(
+                store, budget, new TaskWaiter(control, budget.cleaningPatience()), control.meter()::retry));
+    }
+
+    /** Waits in a caller's own thread, which is not kept when the repository is closed. */
+    private synchronized boolean await(long nanos) {
+        long end = System.nanoTime() + nanos;
+        for (long rest = nanos; rest > 0 && !closed; rest = end - System.nanoTime()) {
+            try {
+                TimeUnit.NANOSECONDS.timedWait(this, rest);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                return false;
+            }
+        }
+        return !closed;
     }
 
     private static GenieVmException closed() {

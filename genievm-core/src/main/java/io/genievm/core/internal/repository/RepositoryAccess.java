@@ -45,8 +45,12 @@ public record RepositoryAccess(
 
     /** The same for a task, whose checkpoint goes before every read of the store. */
     public RepositoryAccess checkedBy(Runnable checkpoint) {
-        return new RepositoryAccess(
-                new CheckedStore(store, checkpoint), parameters, workFiles, executor, clock, memoryBudget, parallelism);
+        return by(new CheckedStore(store, checkpoint));
+    }
+
+    /** The same by way of another store. */
+    public RepositoryAccess by(BlobStore other) {
+        return new RepositoryAccess(other, parameters, workFiles, executor, clock, memoryBudget, parallelism);
     }
 
     /**

@@ -9,8 +9,9 @@ public final class PutFailures {
 
     /** Whether the object was not created and never will be; after any other failure it may be there. */
     public static boolean isRefusal(GenieVmException e) {
-        return e.code().equals(ErrorCode.NO_SPACE)
-                || e.code().equals(ErrorCode.LIMIT_EXCEEDED)
-                || e.code().equals(ErrorCode.UNSUPPORTED);
+        return !(e instanceof UncertainPutException)
+                && (e.code().equals(ErrorCode.NO_SPACE)
+                        || e.code().equals(ErrorCode.LIMIT_EXCEEDED)
+                        || e.code().equals(ErrorCode.UNSUPPORTED));
     }
 }

@@ -1,9 +1,12 @@
 package io.genievm.core.internal.task;
 
 import io.genievm.api.DiskId;
+import io.genievm.api.GenieVmException;
 import io.genievm.api.Warning;
+import io.genievm.api.task.TaskEvent;
 import io.genievm.api.task.TaskPhase;
 import io.genievm.api.task.TaskProgress;
+import java.time.Duration;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
@@ -21,11 +24,16 @@ public final class ProgressMeter {
     private final Set<Warning> warnings = new LinkedHashSet<>();
     private final Consumer<TaskPhase> phaseListener;
     private final Consumer<Warning> warningListener;
+    private final Consumer<TaskEvent.Retried> retryListener;
     private volatile TaskPhase phase = TaskPhase.PREPARE;
 
-    ProgressMeter(Consumer<TaskPhase> phaseListener, Consumer<Warning> warningListener) {
+    ProgressMeter(
+            Consumer<TaskPhase> phaseListener,
+            Consumer<Warning> warningListener,
+            Consumer<TaskEvent.Retried> retryListener) {
         this.phaseListener = phaseListener;
         this.warningListener = warningListener;
+        this.retryListener = retryListener;
     }
 
     /** Enters a phase: its figures begin at zero. */
@@ -67,6 +75,12 @@ public final class ProgressMeter {
             }
         }
         warningListener.accept(warning);
+    }
+
+    /** Tells that a call of the store is tried again after so many nanoseconds. */
+    public void retry(GenieVmException failure, long pause) {
+        retryListener.accept(
+                new TaskEvent.Retried(failure.code(), String.valueOf(failure.getMessage()), Duration.ofNanos(pause)));
     }
 
     /** Takes back all warnings but these. */

@@ -31,7 +31,8 @@ public final class RunningTask<T> implements TaskHandle<T> {
     private final EventDispatcher events = new EventDispatcher(this::progress);
     private final ProgressMeter meter = new ProgressMeter(
             phase -> events.post(new TaskEvent.PhaseStarted(phase)),
-            warning -> events.post(new TaskEvent.Warned(warning)));
+            warning -> events.post(new TaskEvent.Warned(warning)),
+            events::post);
     private final TaskControl control = new TaskControl(meter);
     private final CompletableFuture<T> future = new CompletableFuture<>();
     private volatile boolean started;

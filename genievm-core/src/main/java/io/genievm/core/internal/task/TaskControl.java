@@ -6,6 +6,7 @@ import io.genievm.api.Resource;
 import io.genievm.api.TaskCancelledException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -60,6 +61,31 @@ public final class TaskControl {
         if (cancelled) {
             throw cancelledException();
         }
+    }
+
+    /**
+     * Lets so many nanoseconds pass, or fewer when the task is cancelled meanwhile.
+     *
+     * @param thoughCancelled whether they pass all the same
+     * @return whether they have passed
+     */
+    boolean sleep(long nanos, boolean thoughCancelled) {
+        long end = System.nanoTime() + nanos;
+        boolean interrupted = false;
+        synchronized (monitor) {
+            for (long rest = nanos; rest > 0 && (thoughCancelled || !cancelled); rest = end - System.nanoTime()) {
+                try {
+                    TimeUnit.NANOSECONDS.timedWait(monitor, rest);
+                } catch (InterruptedException e) {
+                    // As in a pause.
+                    interrupted = true;
+                }
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        return thoughCancelled || !cancelled;
     }
 
     /**
