@@ -66,6 +66,17 @@ public class GenieVmException extends RuntimeException {
     }
 
     /**
+     * Says what happened, in words for people.
+     *
+     * @return the message, or the code where whoever made the exception gave none
+     */
+    @Override
+    public String getMessage() {
+        String message = super.getMessage();
+        return message == null ? code.toString() : message;
+    }
+
+    /**
      * Says what it is about.
      *
      * @return the resource; {@link Resource#NONE} when nothing is known

@@ -15,6 +15,7 @@ import io.genievm.testkit.InMemoryHypervisor;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
@@ -110,7 +111,7 @@ class CommitRulesTest {
             @Override
             PutOutcome fence(BlobStore objects, String key, BlobContent nothing) {
                 PutOutcome outcome = objects.put(key, nothing);
-                late.get().run();
+                Objects.requireNonNull(late.get()).run();
                 return outcome;
             }
         });
@@ -133,7 +134,7 @@ class CommitRulesTest {
 
             @Override
             PutOutcome fence(BlobStore objects, String key, BlobContent nothing) {
-                late.get().run();
+                Objects.requireNonNull(late.get()).run();
                 return objects.put(key, nothing);
             }
         });

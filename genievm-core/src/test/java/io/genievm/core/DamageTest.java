@@ -8,6 +8,7 @@ import io.genievm.core.testing.Seeds;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.TreeSet;
 import org.junit.jupiter.api.AfterAll;
@@ -61,7 +62,7 @@ class DamageTest {
     private void flip(Random random) {
         lab.reset();
         String key = randomObject(random);
-        byte[] bytes = lab.original().get(key).clone();
+        byte[] bytes = Objects.requireNonNull(lab.original().get(key)).clone();
         int at = random.nextInt(bytes.length);
         bytes[at] ^= (byte) (1 << random.nextInt(8));
         lab.lab().store().replace(key, bytes);
@@ -85,7 +86,7 @@ class DamageTest {
     private void mutilate(Random random) {
         lab.reset();
         String key = randomObject(random);
-        byte[] bytes = lab.original().get(key);
+        byte[] bytes = Objects.requireNonNull(lab.original().get(key));
         byte[] changed = bytes.clone();
         int from = random.nextInt(bytes.length);
         switch (random.nextInt(6)) {
@@ -157,7 +158,7 @@ class DamageTest {
         String one = randomObject(random);
         // Mostly of the same kind, as then the most is right.
         List<String> likely = lab.lab().store().keys(one.substring(0, one.indexOf('/') + 1)).stream()
-                .filter(key -> lab.original().get(key).length > 0)
+                .filter(key -> Objects.requireNonNull(lab.original().get(key)).length > 0)
                 .toList();
         String other = random.nextInt(4) == 0 ? randomObject(random) : likely.get(random.nextInt(likely.size()));
         byte[] oneBytes = lab.original().get(one);
@@ -181,7 +182,8 @@ class DamageTest {
             // Under another pack's name it is only found where no table says what is under that name.
             Integer indexed = lab.plain().indexed().get(other);
             if (!other.startsWith("packs/")
-                    || indexed != null && indexed == lab.original().get(key).length) {
+                    || indexed != null
+                            && indexed == Objects.requireNonNull(lab.original().get(key)).length) {
                 expected.withoutSegments(lab.plain().segments(key));
             }
         }
@@ -218,13 +220,13 @@ class DamageTest {
                 "repository-copy.json");
         String prefix = prefixes.get(random.nextInt(prefixes.size()));
         List<String> keys = lab.lab().store().keys(prefix).stream()
-                .filter(key -> lab.original().get(key).length > 0)
+                .filter(key -> Objects.requireNonNull(lab.original().get(key)).length > 0)
                 .toList();
         return keys.get(random.nextInt(keys.size()));
     }
 
     private static void checkChanged(String key, byte[] changed, Random random) {
-        byte[] bytes = lab.original().get(key);
+        byte[] bytes = Objects.requireNonNull(lab.original().get(key));
         if (Arrays.equals(bytes, changed)) {
             return;
         }

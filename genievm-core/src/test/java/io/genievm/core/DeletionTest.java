@@ -22,6 +22,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -399,7 +400,7 @@ class DeletionTest {
         return points;
     }
 
-    private static ErrorCode codeOf(Runnable action) {
+    private static @Nullable ErrorCode codeOf(Runnable action) {
         try {
             action.run();
             return null;

@@ -28,6 +28,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeSet;
 import java.util.concurrent.CountDownLatch;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -77,14 +78,14 @@ class DiffTest {
         InMemoryDisk disk = lab.hypervisor().addVm("web").addDisk("root", size);
         SessionId empty = lab.backup("web").point();
         disk.write(1024 * CHUNK - 3 * CHUNK + 5, Lab.random(1, 5 * CHUNK));
-        disk.write(1024L * CHUNK + 10 * CHUNK, Lab.random(2, 1));
+        disk.write(1024L * CHUNK + 10L * CHUNK, Lab.random(2, 1));
         disk.write(size - 1, Lab.random(3, 1));
         SessionId written = lab.backup("web").point();
 
         List<Extent> expected = List.of(
-                new Extent((1024 - 3) * CHUNK, 6 * CHUNK),
-                new Extent((1024 + 10) * CHUNK, CHUNK),
-                new Extent(3 * 1024 * CHUNK, 777));
+                new Extent((1024 - 3) * ((long) CHUNK), 6L * CHUNK),
+                new Extent((1024 + 10) * ((long) CHUNK), CHUNK),
+                new Extent(3 * 1024 * ((long) CHUNK), 777));
         assertThat(extents(empty, written)).isEqualTo(expected);
         assertThat(extents(written, empty)).isEqualTo(expected);
 
@@ -93,8 +94,8 @@ class DiffTest {
         assertThat(extents(written, grown)).isEmpty();
         disk.resize(size - 777);
         SessionId shrunk = lab.backup("web").point();
-        assertThat(extents(grown, shrunk)).containsExactly(new Extent(3 * 1024 * CHUNK, 877));
-        assertThat(extents(shrunk, grown)).containsExactly(new Extent(3 * 1024 * CHUNK, 877));
+        assertThat(extents(grown, shrunk)).containsExactly(new Extent(3 * 1024 * ((long) CHUNK), 877));
+        assertThat(extents(shrunk, grown)).containsExactly(new Extent(3 * 1024 * ((long) CHUNK), 877));
     }
 
     @Test
@@ -223,7 +224,7 @@ class DiffTest {
     @DisplayName("what differs before a damaged page is told first, also where a range would go on in it")
     void damagedLater() {
         InMemoryDisk root = lab.hypervisor().addVm("web").addDisk("root", 8_000_000);
-        root.write(1024 * CHUNK, Lab.random(2, 10));
+        root.write(1024L * CHUNK, Lab.random(2, 10));
         lab.backup("web");
         root.write(1024 * CHUNK - 10, Lab.random(1, 10));
         SessionId damaged = lab.backup("web").point();
@@ -511,7 +512,7 @@ class DiffTest {
     }
 
     /** Byte by byte, in chunks. */
-    private static List<Extent> differences(byte[] before, byte[] after) {
+    private static List<Extent> differences(byte @Nullable [] before, byte @Nullable [] after) {
         byte[] one = before == null ? new byte[0] : before;
         byte[] other = after == null ? new byte[0] : after;
         int length = Math.max(one.length, other.length);

@@ -64,7 +64,7 @@ class EveryFaultTest {
         }
     }
 
-    private Map<String, byte[]> start;
+    private Map<String, byte[]> start = Map.of();
 
     /** One point, lost index tables and a dead session, so that a backup has much to do. */
     private void prepare() {

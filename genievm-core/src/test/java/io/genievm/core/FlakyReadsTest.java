@@ -14,6 +14,7 @@ import io.genievm.core.testing.Seeds;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Tag;
@@ -83,7 +84,7 @@ class FlakyReadsTest {
                 for (Damage damage : restored.failure().damage()) {
                     Arrays.fill(
                             expected,
-                            (int) damage.extent().offset(),
+                            (int) Objects.requireNonNull(damage.extent()).offset(),
                             (int) damage.extent().end(),
                             (byte) 0);
                 }

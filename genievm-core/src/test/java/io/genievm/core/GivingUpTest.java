@@ -23,6 +23,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -153,7 +154,8 @@ class GivingUpTest {
         // No read of the second half ends before the cancelling: else a slow moment of this thread
         // lets the backup begin its index table, and the packs that it names are kept.
         lab.hypervisor().hook(event -> {
-            if (event.call() == InMemoryHypervisor.Call.READ && event.extent().offset() > 2_000_000) {
+            if (event.call() == InMemoryHypervisor.Call.READ
+                    && Objects.requireNonNull(event.extent()).offset() > 2_000_000) {
                 awaitUninterruptibly(cancelled);
             }
         });

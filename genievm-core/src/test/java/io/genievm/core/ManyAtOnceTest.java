@@ -18,10 +18,10 @@ import io.genievm.core.testing.Lab;
 import io.genievm.core.testing.Seeds;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Tag;
@@ -53,7 +53,7 @@ class ManyAtOnceTest {
             for (int vm = 0; vm < 3; vm++) {
                 lab.addVm("vm" + vm, 400_000 + random.nextInt(2_000_000));
             }
-            Map<TaskHandle<BackupReport>, Map<DiskId, byte[]>> backups = new ConcurrentHashMap<>();
+            Map<TaskHandle<BackupReport>, Map<DiskId, byte[]>> backups = new HashMap<>();
             lab.store().intercept(new SometimesFull(random.nextInt(30)));
             for (int round = 0; round < 5; round++) {
                 List<TaskHandle<?>> tasks = new ArrayList<>();

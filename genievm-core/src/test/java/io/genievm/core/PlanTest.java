@@ -32,6 +32,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -743,7 +744,8 @@ class PlanTest {
         return trust;
     }
 
-    private static BackupReport.Disk assertPlan(BackupReport report, DiskId id, DiskPlan plan, String reason) {
+    private static BackupReport.Disk assertPlan(
+            BackupReport report, DiskId id, DiskPlan plan, @Nullable String reason) {
         BackupReport.Disk found = report.disks().stream()
                 .filter(each -> each.id().equals(id))
                 .findFirst()

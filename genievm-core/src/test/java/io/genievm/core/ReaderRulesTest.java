@@ -112,11 +112,10 @@ class ReaderRulesTest {
                 after.put(key, bytes);
             }
         });
-        int packReads = 0;
         store.reset(old);
         store.forgetLog();
         lab.assertRestores(point);
-        packReads = (int) store.log(Kind.GET).stream()
+        int packReads = (int) store.log(Kind.GET).stream()
                 .filter(key -> key.startsWith("packs/"))
                 .count();
         assertThat(packReads).isGreaterThan(20);

@@ -19,6 +19,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.zip.CRC32C;
@@ -85,10 +86,10 @@ class RepositoryFuzzTest {
                 "repository.json");
         String prefix = prefixes.get(random.nextInt(prefixes.size()));
         List<String> keys = lab.store().keys(prefix).stream()
-                .filter(each -> damaged.original().get(each).length > 0)
+                .filter(each -> Objects.requireNonNull(damaged.original().get(each)).length > 0)
                 .toList();
         String key = keys.get(random.nextInt(keys.size()));
-        byte[] bytes = damaged.original().get(key);
+        byte[] bytes = Objects.requireNonNull(damaged.original().get(key));
         lab.store()
                 .replace(
                         key,
@@ -131,8 +132,8 @@ class RepositoryFuzzTest {
             }
             byte[] expected = bytes.clone();
             for (Damage damage : restored.failure().damage()) {
-                Extent extent = damage.extent();
-                if (damage.disk().equals(disk)) {
+                Extent extent = Objects.requireNonNull(damage.extent());
+                if (Objects.requireNonNull(damage.disk()).equals(disk)) {
                     Arrays.fill(expected, (int) extent.offset(), (int) extent.end(), (byte) 0);
                 }
             }

@@ -26,6 +26,7 @@ import java.util.BitSet;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
@@ -102,9 +103,9 @@ class RestoreOverVmTest {
         assertThat(writes)
                 .extracting(InMemoryHypervisor.Event::extent)
                 .containsExactlyInAnyOrder(
-                        new Extent(3 * CHUNK, CHUNK),
-                        new Extent(10 * CHUNK, CHUNK),
-                        new Extent(11 * CHUNK, CHUNK),
+                        new Extent(3L * CHUNK, CHUNK),
+                        new Extent(10L * CHUNK, CHUNK),
+                        new Extent(11L * CHUNK, CHUNK),
                         new Extent(CAPACITY - LAST_CHUNK, LAST_CHUNK));
         assertRestored();
     }
@@ -123,7 +124,7 @@ class RestoreOverVmTest {
                 .singleElement()
                 .satisfies(event -> {
                     assertThat(event.disk()).isEqualTo(root.id());
-                    assertThat(event.extent()).isEqualTo(new Extent(158 * CHUNK, 26 * CHUNK));
+                    assertThat(event.extent()).isEqualTo(new Extent(158L * CHUNK, 26L * CHUNK));
                 });
         assertRestored();
     }
@@ -248,7 +249,7 @@ class RestoreOverVmTest {
         root.write(0, other);
         BitSet lost = lostOfRoot(segment);
         assertThat(lost.cardinality()).isPositive();
-        byte[] expected = truth.get(root.id()).clone();
+        byte[] expected = Objects.requireNonNull(truth.get(root.id())).clone();
         lost.stream().forEach(chunk -> System.arraycopy(other, chunk * CHUNK, expected, chunk * CHUNK, CHUNK));
 
         GenieVmException failure = Lab.failureOf(begin());

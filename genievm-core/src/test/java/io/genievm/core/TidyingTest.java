@@ -143,7 +143,7 @@ class TidyingTest {
             store.remove(manifest.replace("points/", "witness/"));
             store.replace(manifest.replace("points/", "sessions/"), new byte[] {1});
             store.replace("progress/" + report.point() + "-00000000", new byte[0]);
-            if (report == first) {
+            if (report.equals(first)) {
                 store.replace(manifest, new byte[] {1});
             }
         }

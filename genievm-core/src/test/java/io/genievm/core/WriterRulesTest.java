@@ -1,5 +1,6 @@
 package io.genievm.core;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.genievm.api.DiskId;
@@ -125,7 +126,7 @@ class WriterRulesTest {
         lab.addVm("web", 100_000);
         List<String> packs = packsOf(lab.backup("web").point());
         putPlan(packs);
-        for (byte[] damaged : List.of(new byte[0], new byte[500], "x\n".getBytes())) {
+        for (byte[] damaged : List.of(new byte[0], new byte[500], "x\n".getBytes(UTF_8))) {
             store.replace("gc/" + PLAN + ".verdict", damaged);
 
             SessionId second = lab.backup("web").point();

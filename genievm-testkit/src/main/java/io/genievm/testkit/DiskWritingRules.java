@@ -13,6 +13,7 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.UUID;
 
@@ -117,7 +118,7 @@ final class DiskWritingRules {
 
     private void putBack(DiskId id) {
         try (DiskWriting.WritableDisk disk = writing.openDisk(vm.id(), id)) {
-            byte[] bytes = vm.disks().get(id);
+            byte[] bytes = Objects.requireNonNull(vm.disks().get(id));
             if (bytes.length > 0) {
                 disk.writer().zero(0, bytes.length);
                 Disks.writeNonZero(disk.writer(), bytes, bytes.length);

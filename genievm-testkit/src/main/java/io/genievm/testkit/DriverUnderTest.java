@@ -12,6 +12,7 @@ import io.genievm.api.hypervisor.SnapshotDisk;
 import io.genievm.api.hypervisor.SnapshotRequest;
 import io.genievm.api.hypervisor.VmSnapshot;
 import java.util.Map;
+import java.util.Objects;
 import java.util.UUID;
 import java.util.function.Supplier;
 
@@ -69,7 +70,7 @@ final class DriverUnderTest {
     }
 
     byte[] bytes(SnapshotDisk disk) {
-        return known.disks().get(disk.id());
+        return Objects.requireNonNull(known.disks().get(disk.id()));
     }
 
     /** Takes a new snapshot, which shows that nothing stands in its way, and reads every byte. */

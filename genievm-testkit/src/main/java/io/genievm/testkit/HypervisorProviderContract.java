@@ -24,6 +24,7 @@ import io.genievm.api.hypervisor.VmSnapshot;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
@@ -321,7 +322,8 @@ public abstract class HypervisorProviderContract {
                     .extracting(SnapshotDisk::id)
                     .containsExactlyElementsOf(driver.known().disks().keySet());
             assertThat(disks)
-                    .allMatch(disk -> disk.capacity() == driver.known().disks().get(disk.id()).length);
+                    .allMatch(disk -> disk.capacity()
+                            == Objects.requireNonNull(driver.known().disks().get(disk.id())).length);
             assertThat(disks).allMatch(disk -> disk.limits().equals(disk.limits()));
             List<SnapshotDisk> again = snapshot.disks();
             for (int i = 0; i < disks.size(); i++) {
@@ -423,7 +425,7 @@ public abstract class HypervisorProviderContract {
         try (VmSnapshot snapshot =
                 driver.connection().beginSnapshot(driver.known().id(), request)) {
             for (SnapshotDisk disk : snapshot.disks()) {
-                disk.changesSince(parents.get(disk.id()));
+                disk.changesSince(Objects.requireNonNull(parents.get(disk.id())));
                 Disks.read(disk);
                 disk.confirmUnchanged();
             }
@@ -684,7 +686,9 @@ public abstract class HypervisorProviderContract {
             new DiskWritingRules(writing, vm).writes(contents -> {
                 try (VmSnapshot snapshot = driver.connection()
                         .beginSnapshot(vm.id(), driver.request().build())) {
-                    snapshot.disks().forEach(disk -> KnownContents.assertHolds(disk, contents.get(disk.id())));
+                    snapshot.disks()
+                            .forEach(disk ->
+                                    KnownContents.assertHolds(disk, Objects.requireNonNull(contents.get(disk.id()))));
                     snapshot.abandoned();
                 }
             });
@@ -712,8 +716,8 @@ public abstract class HypervisorProviderContract {
                             KnownContents.assertCovers(
                                     disk,
                                     Disks.extents(list.extents(), disk.capacity()),
-                                    vm.disks().get(disk.id()),
-                                    contents.get(disk.id()));
+                                    Objects.requireNonNull(vm.disks().get(disk.id())),
+                                    Objects.requireNonNull(contents.get(disk.id())));
                         }
                     }
                     snapshot.abandoned();

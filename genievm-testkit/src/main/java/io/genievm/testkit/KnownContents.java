@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 
@@ -29,7 +30,8 @@ final class KnownContents {
     }
 
     KnownContents(KnownVm vm, Set<DiskId> disks, Writing writing) {
-        disks.forEach(disk -> contents.put(disk, vm.disks().get(disk).clone()));
+        disks.forEach(disk ->
+                contents.put(disk, Objects.requireNonNull(vm.disks().get(disk)).clone()));
         this.writing = writing;
         for (DiskId disk : disks) {
             write(disk, zeroed(disk), zeroedLength(disk));

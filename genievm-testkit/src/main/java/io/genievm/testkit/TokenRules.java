@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.UUID;
 import org.junit.jupiter.api.Assumptions;
@@ -80,7 +81,7 @@ final class TokenRules {
         try (VmSnapshot snapshot = driver.begin()) {
             contents.writeEdges();
             for (SnapshotDisk disk : tracked(snapshot)) {
-                KnownContents.assertHolds(disk, before.get(disk.id()));
+                KnownContents.assertHolds(disk, Objects.requireNonNull(before.get(disk.id())));
             }
             tokens = tokens(snapshot);
             snapshot.committed();
@@ -103,7 +104,7 @@ final class TokenRules {
             Map<DiskId, byte[]> now = contents.now();
             assertCovers(snapshot, tokens, before, now);
             for (SnapshotDisk disk : tracked(snapshot)) {
-                KnownContents.assertHolds(disk, now.get(disk.id()));
+                KnownContents.assertHolds(disk, Objects.requireNonNull(now.get(disk.id())));
             }
             snapshot.committed();
         }
@@ -140,14 +141,21 @@ final class TokenRules {
                 try (ExtentCursor open = known(disk, token(tokens, disk))) {
                     boolean any = open.next();
                     List<List<Extent>> lists = Race.of(2, runner -> () -> extents(disk, token(tokens, disk)));
-                    lists.forEach(
-                            list -> KnownContents.assertCovers(disk, list, before.get(disk.id()), now.get(disk.id())));
+                    lists.forEach(list -> KnownContents.assertCovers(
+                            disk,
+                            list,
+                            Objects.requireNonNull(before.get(disk.id())),
+                            Objects.requireNonNull(now.get(disk.id()))));
                     List<Extent> rest =
                             any ? new ArrayList<>(List.of(new Extent(open.offset(), open.length()))) : List.of();
                     while (any && open.next()) {
                         rest.add(new Extent(open.offset(), open.length()));
                     }
-                    KnownContents.assertCovers(disk, rest, before.get(disk.id()), now.get(disk.id()));
+                    KnownContents.assertCovers(
+                            disk,
+                            rest,
+                            Objects.requireNonNull(before.get(disk.id())),
+                            Objects.requireNonNull(now.get(disk.id())));
                 }
             }
             assertCovers(snapshot, tokens, before, now);
@@ -202,8 +210,8 @@ final class TokenRules {
             for (SnapshotDisk disk : tracked(snapshot)) {
                 for (DiskId other : tracking.trackedDisks()) {
                     if (!other.equals(disk.id())) {
-                        assertUnknown(disk.changesSince(tokens.get(other)));
-                        assertUnknown(disk.changesSince(own.get(other)));
+                        assertUnknown(disk.changesSince(Objects.requireNonNull(tokens.get(other))));
+                        assertUnknown(disk.changesSince(Objects.requireNonNull(own.get(other))));
                     }
                 }
             }
@@ -515,7 +523,7 @@ final class TokenRules {
         try (VmSnapshot snapshot = driver.begin(driver.repository(), parents)) {
             for (SnapshotDisk disk : snapshot.disks()) {
                 assertThat(disk.token()).as("token without the capability").isEmpty();
-                assertUnknown(disk.changesSince(parents.get(disk.id())));
+                assertUnknown(disk.changesSince(Objects.requireNonNull(parents.get(disk.id()))));
             }
             snapshot.committed();
         }
@@ -552,7 +560,7 @@ final class TokenRules {
     private static ChangeToken token(Map<DiskId, ChangeToken> tokens, SnapshotDisk disk) {
         ChangeToken token = tokens.get(disk.id());
         assertThat(token).as("token of disk '%s'", disk.id()).isNotNull();
-        return token;
+        return Objects.requireNonNull(token);
     }
 
     private static ExtentCursor known(SnapshotDisk disk, ChangeToken since) {
@@ -569,7 +577,11 @@ final class TokenRules {
 
     private static void assertCovers(
             SnapshotDisk disk, Map<DiskId, ChangeToken> since, Map<DiskId, byte[]> before, Map<DiskId, byte[]> now) {
-        KnownContents.assertCovers(disk, extents(disk, token(since, disk)), before.get(disk.id()), now.get(disk.id()));
+        KnownContents.assertCovers(
+                disk,
+                extents(disk, token(since, disk)),
+                Objects.requireNonNull(before.get(disk.id())),
+                Objects.requireNonNull(now.get(disk.id())));
     }
 
     private void assertCovers(
@@ -585,8 +597,8 @@ final class TokenRules {
                 KnownContents.assertCovers(
                         disk,
                         Disks.extents(list.extents(), disk.capacity()),
-                        before.get(disk.id()),
-                        now.get(disk.id()));
+                        Objects.requireNonNull(before.get(disk.id())),
+                        Objects.requireNonNull(now.get(disk.id())));
             } else {
                 assertUnknown(changes);
             }

@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -284,7 +285,7 @@ class DriverLieTest {
 
     private Changes answer(VmSnapshot snapshot) {
         SnapshotDisk frozen = snapshot.disks().get(0);
-        return frozen.changesSince(parents.get(frozen.id()));
+        return frozen.changesSince(Objects.requireNonNull(parents.get(frozen.id())));
     }
 
     private ExtentCursor cursor(VmSnapshot snapshot) {

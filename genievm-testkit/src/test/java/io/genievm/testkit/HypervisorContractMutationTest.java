@@ -30,11 +30,14 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -260,7 +263,7 @@ class HypervisorContractMutationTest {
         });
         add(all, "tokens that no other connection knows", "tracksAlongAChain", new Mutation() {
             private final Map<ChangeToken, HypervisorConnection> makers = new HashMap<>();
-            private HypervisorConnection last;
+            private @Nullable HypervisorConnection last;
 
             @Override
             VmSnapshot begin(HypervisorConnection connection, VmId vm, SnapshotRequest request) {
@@ -270,7 +273,7 @@ class HypervisorContractMutationTest {
 
             @Override
             Optional<ChangeToken> token(SnapshotDisk disk) {
-                disk.token().ifPresent(token -> makers.put(token, last));
+                disk.token().ifPresent(token -> makers.put(token, Objects.requireNonNull(last)));
                 return disk.token();
             }
 
@@ -546,18 +549,15 @@ class HypervisorContractMutationTest {
     /** Takes another snapshot at the commit, whose tokens stand behind those that were given out. */
     private static final class TokensOfTheCommit extends Mutation {
         private final Map<ChangeToken, ChangeToken> behind = new HashMap<>();
-        private HypervisorConnection connection;
-        private VmId vm;
-        private SnapshotRequest request;
+        private @Nullable Supplier<VmSnapshot> another;
 
         @Override
         VmSnapshot begin(HypervisorConnection used, VmId of, SnapshotRequest as) {
             Map<DiskId, ChangeToken> parents = new HashMap<>();
             as.parentTokens().forEach((disk, token) -> parents.put(disk, behind.getOrDefault(token, token)));
-            connection = used;
-            vm = of;
-            request = copy(as, as.repository(), parents, as::hasEnded);
-            return connection.beginSnapshot(vm, request);
+            SnapshotRequest request = copy(as, as.repository(), parents, as::hasEnded);
+            another = () -> used.beginSnapshot(of, request);
+            return another.get();
         }
 
         @Override
@@ -567,7 +567,7 @@ class HypervisorContractMutationTest {
 
         @Override
         void committed(VmSnapshot snapshot) {
-            try (VmSnapshot late = connection.beginSnapshot(vm, request)) {
+            try (VmSnapshot late = Objects.requireNonNull(another).get()) {
                 for (SnapshotDisk disk : late.disks()) {
                     for (SnapshotDisk given : snapshot.disks()) {
                         if (given.id().equals(disk.id())) {

@@ -21,6 +21,7 @@ import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
@@ -47,7 +48,7 @@ class InMemoryChangeTrackingTest {
     @DisplayName("changes are those between the token and the snapshot, rounded outwards to the grain, cut at the end")
     void givesWhatWasWritten() {
         disk.write(8192, new byte[4096]);
-        ChangeToken token = backUp(Map.of()).get("a");
+        ChangeToken token = Objects.requireNonNull(backUp(Map.of()).get("a"));
         disk.write(4095, new byte[2]);
         disk.write(99_999, new byte[1]);
         disk.zero(50_000, 10);
@@ -168,7 +169,7 @@ class InMemoryChangeTrackingTest {
     @Test
     @DisplayName("committed() drops the parent's tokens, and no other repository's")
     void committedDropsTheParents() {
-        ChangeToken first = backUp(Map.of()).get("a");
+        ChangeToken first = Objects.requireNonNull(backUp(Map.of()).get("a"));
         ChangeToken foreign = backUp(TWO, Map.of());
         try (VmSnapshot snapshot = begin(Map.of("a", first))) {
             assertThat(disk.tokens()).containsExactly(first, foreign, token(snapshot));
@@ -182,7 +183,7 @@ class InMemoryChangeTrackingTest {
     @Test
     @DisplayName("abandoned() drops the new tokens, close() alone keeps both, the next snapshot clears the others")
     void dropsByOutcome() {
-        ChangeToken parent = backUp(Map.of()).get("a");
+        ChangeToken parent = Objects.requireNonNull(backUp(Map.of()).get("a"));
         VmSnapshot snapshot = begin(Map.of("a", parent));
         ChangeToken abandoned = token(snapshot);
         snapshot.abandoned();
@@ -223,7 +224,7 @@ class InMemoryChangeTrackingTest {
     @Test
     @DisplayName("a connection that is closed leaves all tokens, as a snapshot that is closed alone does")
     void closedConnectionLeavesTokens() {
-        ChangeToken parent = backUp(Map.of()).get("a");
+        ChangeToken parent = Objects.requireNonNull(backUp(Map.of()).get("a"));
         VmSnapshot snapshot = begin(Map.of("a", parent));
         ChangeToken own = token(snapshot);
         connection.close();
@@ -235,7 +236,7 @@ class InMemoryChangeTrackingTest {
     @Test
     @DisplayName("a hook that fails committed() or abandoned() leaves all tokens")
     void failedEndKeepsTokens() {
-        ChangeToken parent = backUp(Map.of()).get("a");
+        ChangeToken parent = Objects.requireNonNull(backUp(Map.of()).get("a"));
         for (boolean commit : new boolean[] {true, false}) {
             try (VmSnapshot snapshot = begin(Map.of("a", parent))) {
                 hypervisor.hook(event -> {
@@ -260,7 +261,8 @@ class InMemoryChangeTrackingTest {
         try (VmSnapshot snapshot = connection.beginSnapshot(vm.id(), request)) {
             assertThat(snapshot.disks()).hasSize(1);
             assertThat(other.tokens()).containsExactly(parents.get("b"));
-            assertThat(changes(snapshot, parents.get("a"))).containsExactly(new Extent(0, 4096));
+            assertThat(changes(snapshot, Objects.requireNonNull(parents.get("a"))))
+                    .containsExactly(new Extent(0, 4096));
             snapshot.committed();
             assertThat(other.tokens()).isEmpty();
         }
@@ -272,13 +274,15 @@ class InMemoryChangeTrackingTest {
         vm.addDisk("b", 10_000);
         Map<String, ChangeToken> parents = backUp(Map.of());
         try (VmSnapshot snapshot = begin(parents)) {
-            assertThat(unknown(snapshot, parents.get("b"))).isEqualTo("TOKEN_UNKNOWN");
+            assertThat(unknown(snapshot, Objects.requireNonNull(parents.get("b"))))
+                    .isEqualTo("TOKEN_UNKNOWN");
             assertThat(unknown(snapshot, new ChangeToken("nonsense"))).isEqualTo("TOKEN_UNKNOWN");
             assertThat(changes(snapshot, token(snapshot))).as("since its own").isEmpty();
             assertThat(snapshot.facts()).isEmpty();
 
             disk.loseTracking();
-            assertThat(unknown(snapshot, parents.get("a"))).isEqualTo("TRACKING_RESET");
+            assertThat(unknown(snapshot, Objects.requireNonNull(parents.get("a"))))
+                    .isEqualTo("TRACKING_RESET");
             assertThat(unknown(snapshot, token(snapshot))).isEqualTo("TRACKING_RESET");
             assertThat(snapshot.facts())
                     .extracting(DriverFact::code, DriverFact::disk)
@@ -288,7 +292,8 @@ class InMemoryChangeTrackingTest {
         vm.removeDisk("a");
         vm.addDisk("a", 100_000);
         try (VmSnapshot snapshot = begin(parents)) {
-            assertThat(unknown(snapshot, parents.get("a"))).isEqualTo("TOKEN_UNKNOWN");
+            assertThat(unknown(snapshot, Objects.requireNonNull(parents.get("a"))))
+                    .isEqualTo("TOKEN_UNKNOWN");
             assertThat(snapshot.facts()).extracting(DriverFact::code).containsExactly(DriverFact.TRACKING_LOST);
         }
     }
@@ -296,7 +301,7 @@ class InMemoryChangeTrackingTest {
     @Test
     @DisplayName("a token of another capacity is unknown; a disk that has its old capacity again is not")
     void resizedDisk() {
-        ChangeToken parent = backUp(Map.of()).get("a");
+        ChangeToken parent = Objects.requireNonNull(backUp(Map.of()).get("a"));
         disk.resize(50_000);
         try (VmSnapshot snapshot = begin(Map.of("a", parent))) {
             assertThat(unknown(snapshot, parent)).isEqualTo("RESIZED");
@@ -323,7 +328,7 @@ class InMemoryChangeTrackingTest {
     @DisplayName("no tokens for a disk that is not tracked, nor on a connection without the capability")
     void tracksOnlyWhereToldTo() {
         vm.addDisk("b", 10_000);
-        ChangeToken parent = backUp(Map.of()).get("a");
+        ChangeToken parent = Objects.requireNonNull(backUp(Map.of()).get("a"));
         disk.trackChanges(false);
         assertThat(disk.tokens()).isEmpty();
         try (VmSnapshot snapshot = begin(Map.of("a", parent))) {
@@ -355,7 +360,7 @@ class InMemoryChangeTrackingTest {
     @DisplayName("changes of a disk as large as can be are where they were made")
     void hugeDisk() {
         InMemoryDisk huge = vm.addDisk("0", Long.MAX_VALUE);
-        ChangeToken token = backUp(Map.of()).get("0");
+        ChangeToken token = Objects.requireNonNull(backUp(Map.of()).get("0"));
         huge.write(Long.MAX_VALUE - 1, new byte[1]);
         huge.zero(1L << 40, 1L << 50);
         try (VmSnapshot snapshot = begin(Map.of("0", token))) {

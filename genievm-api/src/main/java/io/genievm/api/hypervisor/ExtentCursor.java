@@ -3,6 +3,7 @@ package io.genievm.api.hypervisor;
 import io.genievm.api.Extent;
 import java.util.Iterator;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Ranges of a disk, pulled one at a time: ascending, disjoint (they may touch), inside the capacity. A list that breaks
@@ -62,8 +63,7 @@ public interface ExtentCursor extends AutoCloseable {
     /** A cursor over an iterator in memory. */
     final class ListCursor implements ExtentCursor {
         private final Iterator<Extent> extents;
-        private Extent current = NONE;
-        private static final Extent NONE = new Extent(0, 1);
+        private @Nullable Extent current;
 
         private ListCursor(Iterator<Extent> extents) {
             this.extents = extents;
@@ -71,8 +71,8 @@ public interface ExtentCursor extends AutoCloseable {
 
         @Override
         public boolean next() {
-            current = extents.hasNext() ? extents.next() : NONE;
-            return current != NONE;
+            current = extents.hasNext() ? extents.next() : null;
+            return current != null;
         }
 
         @Override
@@ -89,7 +89,7 @@ public interface ExtentCursor extends AutoCloseable {
         public void close() {}
 
         private Extent checked() {
-            if (current == NONE) {
+            if (current == null) {
                 throw new IllegalStateException("the cursor stands on no extent");
             }
             return current;

@@ -15,6 +15,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -134,8 +135,9 @@ final class DiffCommand implements Action {
         Long from = disk.fromCapacity();
         Long to = disk.toCapacity();
         if (from == null || to == null) {
+            Long only = from == null ? to : from;
             String what = from == null ? "added" : "removed";
-            return disk.id() + ", " + what + ", " + Units.bytes(from == null ? to : from) + "\n";
+            return disk.id() + ", " + what + ", " + Units.bytes(Objects.requireNonNull(only)) + "\n";
         }
         String before = from.equals(to) ? "" : ", was " + Units.bytes(from);
         return disk.id() + ", " + Units.bytes(to) + before + "\n";

@@ -18,7 +18,7 @@ import picocli.CommandLine.ParameterException;
 record Failure(ErrorCode code, @Nullable String resource, String message, List<Damage> damage) {
     static Failure of(Throwable thrown) {
         if (thrown instanceof ParameterException wrongUsage) {
-            String message = wrongUsage.getMessage().replaceFirst("^Error: ", "");
+            String message = messageOf(wrongUsage).replaceFirst("^Error: ", "");
             String command = wrongUsage.getCommandLine().getCommandSpec().qualifiedName();
             return new Failure(ErrorCode.INVALID_ARGUMENT, null, message + "; see " + command + " --help", List.of());
         }

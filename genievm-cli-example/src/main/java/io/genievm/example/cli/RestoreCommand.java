@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -116,7 +117,9 @@ final class RestoreCommand implements Action {
             }
             Hypervisor hypervisor = target.hypervisor;
             if (hypervisor == null) {
-                return restore(repository, request.toFolder(target.folder).build());
+                return restore(
+                        repository,
+                        request.toFolder(Objects.requireNonNull(target.folder)).build());
             }
             try (HypervisorConnection connection =
                     genie.connect(DriverOption.applied(hypervisor.hostOptions, hypervisor.host))) {

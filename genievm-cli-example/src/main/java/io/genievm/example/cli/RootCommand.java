@@ -51,6 +51,7 @@ final class RootCommand {
             arity = "0",
             scope = ScopeType.INHERIT,
             description = "Print exactly one JSON document on standard output, also on failure.")
+    @SuppressWarnings("UnusedVariable")
     private boolean json;
 
     @Option(
@@ -58,12 +59,14 @@ final class RootCommand {
             usageHelp = true,
             scope = ScopeType.INHERIT,
             description = "Show this help.")
+    @SuppressWarnings("UnusedVariable")
     private boolean help;
 
     @Option(
             names = {"-V", "--version"},
             versionHelp = true,
             description = "Show the version.")
+    @SuppressWarnings("UnusedVariable")
     private boolean version;
 
     static CommandLine commandLine(Context context) {

@@ -20,6 +20,8 @@ final class Terminal {
         return isTerminal() && !"dumb".equals(System.getenv("TERM")) ? OptionalInt.of(width()) : OptionalInt.empty();
     }
 
+    /** Where links can not be read, the JVM is asked, which says yes too often from 22 to 24. */
+    @SuppressWarnings("SystemConsoleNull")
     private static boolean isTerminal() {
         try {
             String device = Files.readSymbolicLink(STANDARD_ERROR).toString();

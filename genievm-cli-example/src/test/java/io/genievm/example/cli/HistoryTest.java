@@ -12,6 +12,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -37,9 +38,16 @@ class HistoryTest {
     @TempDir
     private Path directory;
 
+    // Set by the test before anything else.
+    @SuppressWarnings("NullAway.Init")
     private Site site;
+
+    @SuppressWarnings("NullAway.Init")
     private SplittableRandom random;
+
+    @SuppressWarnings("NullAway.Init")
     private byte[] content;
+
     private String token = "none";
     private final Map<String, byte[]> truth = new LinkedHashMap<>();
 
@@ -152,7 +160,10 @@ class HistoryTest {
                     .forEach(extent -> shown.add(new Extent(
                             extent.get("offset").longValue(),
                             extent.get("length").longValue())));
-            assertThat(shown).as("%s to %s", from, to).isEqualTo(differences(restored.get(from), restored.get(to)));
+            assertThat(shown)
+                    .as("%s to %s", from, to)
+                    .isEqualTo(differences(
+                            Objects.requireNonNull(restored.get(from)), Objects.requireNonNull(restored.get(to))));
         }
     }
 

@@ -225,7 +225,7 @@ class IncrementalTest {
         assertScanned(run.json(), "AUDIT_MISMATCH");
         assertThat(disk.at("/audit/share").doubleValue()).isEqualTo(1);
         assertThat(disk.at("/audit/mismatches")).hasSize(1);
-        long offset = position / CHUNK * CHUNK;
+        long offset = (long) position / CHUNK * ((long) CHUNK);
         long end = Math.min(offset + CHUNK, SIZE);
         assertThat(disk.at("/audit/mismatches/0/offset").longValue()).isEqualTo(offset);
         assertThat(disk.at("/audit/mismatches/0/length").longValue()).isEqualTo(end - offset);

@@ -77,7 +77,6 @@ class NoSpaceIT {
     @Test
     void theRepositoryInTheMiddleOfATask() throws Exception {
         Path repository = disk.resolve("repository");
-        VmId vm = new VmId("small");
         try (GenieVm genie = GenieVm.open();
                 Repository opened = genie.createRepository(
                         BlobStoreConfig.of(repository.toString()), new RepositoryOptions(4096, 65536, 1 << 20));
@@ -286,7 +285,6 @@ class NoSpaceIT {
                 }
             } catch (IOException e) {
                 // Full.
-                continue;
             }
         }
     }

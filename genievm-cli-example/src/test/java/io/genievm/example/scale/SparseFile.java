@@ -1,5 +1,6 @@
 package io.genievm.example.scale;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.jna.LastErrorException;
@@ -74,7 +75,7 @@ record SparseFile(Path path) {
         }
         Process stat = new ProcessBuilder("stat", "-c", "%b %B", path.toString()).start();
         String[] words =
-                new String(stat.getInputStream().readAllBytes()).strip().split(" ");
+                new String(stat.getInputStream().readAllBytes(), UTF_8).strip().split(" ");
         assertThat(stat.waitFor()).isZero();
         return Long.parseLong(words[0]) * Long.parseLong(words[1]);
     }

@@ -159,7 +159,7 @@ final class History implements AutoCloseable {
             case 1 -> offset = capacity - length;
             case 2 -> {
                 offset = offset / PlainBytes.BLOCK * PlainBytes.BLOCK;
-                length = (int) Math.min(capacity - offset, (length / PlainBytes.BLOCK + 1) * PlainBytes.BLOCK);
+                length = (int) Math.min(capacity - offset, (length / PlainBytes.BLOCK + 1) * ((long) PlainBytes.BLOCK));
             }
             default -> {}
         }
@@ -170,7 +170,7 @@ final class History implements AutoCloseable {
             case 1 -> {
                 // As guests discard: aligned.
                 long start = offset / GuestDisk.ALLOCATION * GuestDisk.ALLOCATION;
-                disk.zero(start, Math.min(capacity - start, (length / 100_000 + 1) * GuestDisk.ALLOCATION));
+                disk.zero(start, Math.min(capacity - start, (length / 100_000 + 1) * ((long) GuestDisk.ALLOCATION)));
             }
             case 2 -> disk.write(offset, new byte[length]);
             case 3 -> disk.write(offset, disk.read((long) (chances.nextDouble() * (capacity - length)), length));

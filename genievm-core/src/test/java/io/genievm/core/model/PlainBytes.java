@@ -2,6 +2,7 @@ package io.genievm.core.model;
 
 import java.util.Arrays;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
 
@@ -10,13 +11,13 @@ final class PlainBytes {
     static final int BLOCK = 4096;
 
     // An array is not changed once it is in the map, and holds something else than zeroes.
-    private final TreeMap<Long, byte[]> blocks;
+    private final NavigableMap<Long, byte[]> blocks;
 
     PlainBytes() {
         this(new TreeMap<>());
     }
 
-    private PlainBytes(TreeMap<Long, byte[]> blocks) {
+    private PlainBytes(NavigableMap<Long, byte[]> blocks) {
         this.blocks = blocks;
     }
 

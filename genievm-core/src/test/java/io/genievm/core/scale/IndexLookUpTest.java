@@ -209,8 +209,8 @@ class IndexLookUpTest {
                     continue;
                 }
                 idOf(number);
-                boolean here = isThere(index, table, own);
-                boolean copyHere = copied && isThere(index, TABLES - 1, inLastAt);
+                boolean here = isThere(table, own);
+                boolean copyHere = copied && isThere(TABLES - 1, inLastAt);
                 int copies = (here ? 1 : 0) + (copyHere ? 1 : 0);
                 int seen = 0;
                 while (index.findCopy(id, 0, seen, scratch, location)) {
@@ -235,7 +235,7 @@ class IndexLookUpTest {
             System.out.printf("%d copies found where they are%n", found);
         }
 
-        private static boolean isThere(IndexView index, int table, long at) {
+        private static boolean isThere(int table, long at) {
             return !isGone(table, (int) (at / PACK_ENTRIES));
         }
 

@@ -1,5 +1,7 @@
 package io.genievm.kvm.lab;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -29,7 +31,7 @@ public final class GuestBuilder {
      * size that is no multiple of common blocks, and an empty CD-ROM drive.
      */
     public GuestBuilder usual() {
-        return disk("vda", disk -> disk.size(96 << 20).ext4(Map.of("known.txt", "known\n".getBytes())))
+        return disk("vda", disk -> disk.size(96 << 20).ext4(Map.of("known.txt", "known\n".getBytes(UTF_8))))
                 .disk("vdb", disk -> disk.raw().size((64 << 20) + 4096).ext4(Map.of()))
                 .disk("vdc", disk -> disk.size((24 << 20) + 5 * 512))
                 .emptyCdrom("sda");

@@ -172,9 +172,8 @@ public final class KilledBackup implements AutoCloseable {
                 try (Protection.Held held = protection.hold(request -> {})) {
                     System.out.println(how);
                     // Until the end of the line, or of the process that should write it.
-                    while (System.in.read() > '\n') {
-                        continue;
-                    }
+                    while (System.in.read() > '\n') {}
+
                     report = held.finish();
                 }
             } else {

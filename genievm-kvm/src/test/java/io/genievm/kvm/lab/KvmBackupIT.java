@@ -15,8 +15,10 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -125,14 +127,14 @@ class KvmBackupIT {
     }
 
     /** What QEMU itself has recorded since the parent, by disk. */
-    private static Map<String, Long> dirty(Protection protection, BackupReport parent) {
+    private static Map<String, Long> dirty(Protection protection, @Nullable BackupReport parent) {
         Map<String, Long> dirty = new HashMap<>();
         if (parent != null) {
             String name = "genievm-" + protection.repository().id().value() + "-"
                     + parent.point().value();
             for (String disk : new String[] {"vda", "vdc"}) {
-                JsonNode bitmap = guest.bitmaps(disk).get(name);
-                assertThat(bitmap).as("bitmap %s of disk %s", name, disk).isNotNull();
+                JsonNode bitmap = Objects.requireNonNull(
+                        guest.bitmaps(disk).get(name), () -> "no bitmap " + name + " of disk " + disk);
                 assertThat(bitmap.get("granularity").asInt()).isEqualTo(CHUNK);
                 dirty.put(disk, bitmap.get("count").asLong());
             }
@@ -170,7 +172,7 @@ class KvmBackupIT {
                         Duration.ofMinutes(1),
                         "e2fsck",
                         "-fn",
-                        restored.get(disk).toString());
+                        Objects.requireNonNull(restored.get(disk)).toString());
                 assertThat(check.status()).as(check.output()).isZero();
                 assertThat(check.output()).doesNotContain("recovery");
             }

@@ -80,9 +80,9 @@ public final class KvmLab implements AutoCloseable {
         KvmLab get() {
             if (lab == null) {
                 if ("true".equals(System.getenv("CI"))) {
-                    fail(failure);
+                    fail("" + failure);
                 }
-                Assumptions.abort(failure);
+                Assumptions.abort("" + failure);
             }
             return lab;
         }

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
@@ -44,7 +45,7 @@ class KvmRestoreIT {
                     lab.newName(), Map.of("folder", lab.newFolder("restored").toString()));
 
             assertThat(report.vm()).isNotNull();
-            String name = report.vm().value();
+            String name = Objects.requireNonNull(report.vm()).value();
             try {
                 String xml = KvmLab.virsh("dumpxml", name);
                 for (String identity :
@@ -57,7 +58,11 @@ class KvmRestoreIT {
                                 .map(disk -> disk.source().toString())
                                 .toList());
                 assertThat(whatIsWrong(lab, name, sum)).isEmpty();
-                Programs.run("qemu-io", "-c", "write -z 0 96M", images(name).get("vda"));
+                Programs.run(
+                        "qemu-io",
+                        "-c",
+                        "write -z 0 96M",
+                        Objects.requireNonNull(images(name).get("vda")));
                 assertThat(whatIsWrong(lab, name, sum)).contains("newest", "e2fsck");
             } finally {
                 KvmLab.virshAttempt("destroy", name);
@@ -82,7 +87,13 @@ class KvmRestoreIT {
         KvmLab.virsh("destroy", name);
         Path raw = folder.resolve("vda.raw");
         Files.deleteIfExists(raw);
-        Programs.run("qemu-img", "convert", "-O", "raw", images(name).get("vda"), raw.toString());
+        Programs.run(
+                "qemu-img",
+                "convert",
+                "-O",
+                "raw",
+                Objects.requireNonNull(images(name).get("vda")),
+                raw.toString());
         Programs.Result check = Programs.attempt(Duration.ofMinutes(1), "e2fsck", "-fn", raw.toString());
         if (check.status() != 0) {
             wrong.append("e2fsck: ").append(check.output());

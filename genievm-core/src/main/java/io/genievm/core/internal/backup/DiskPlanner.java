@@ -36,7 +36,6 @@ final class DiskPlanner {
     private static final Logger LOG = LoggerFactory.getLogger(DiskPlanner.class);
     private static final String TRACKING_LOST = DriverFact.TRACKING_LOST;
 
-    private final RepositoryAccess access;
     private final BackupRequest request;
     private final WriterSession session;
     private final Parent parent;
@@ -51,7 +50,6 @@ final class DiskPlanner {
             Parent parent,
             PointMaps maps,
             TaskControl control) {
-        this.access = access;
         this.request = request;
         this.session = session;
         this.parent = parent;

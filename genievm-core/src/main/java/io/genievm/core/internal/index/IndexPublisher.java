@@ -21,6 +21,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.IntFunction;
@@ -67,7 +68,8 @@ public final class IndexPublisher {
         EntryBuffer entries = index.collect(lengths::containsKey);
         put(
                 entries.copy(),
-                number -> new StoredTables.PackEntry(PackName.of(session, number), lengths.get(number)),
+                number -> new StoredTables.PackEntry(
+                        PackName.of(session, number), Objects.requireNonNull(lengths.get(number))),
                 lengths.keySet());
         index.published(entries);
         return entries.size();
@@ -96,7 +98,7 @@ public final class IndexPublisher {
         ByteBuffer view = ByteBuffer.wrap(entries.array());
         for (int i = 0; i < entries.size(); i++) {
             int at = i * EntryBuffer.ENTRY + IdHasher.ID_BYTES;
-            view.putInt(at, positions.get(view.getInt(at)));
+            view.putInt(at, Objects.requireNonNull(positions.get(view.getInt(at))));
         }
         IndexTableFormat.Header header = new IndexTableFormat.Header(session, count, packs.size(), entries.size());
         String key = ObjectKeys.index(session, count);

@@ -65,7 +65,7 @@ public final class PackFooters {
         }
         ByteBuffer trailer = ByteBuffer.allocate(PackFormat.TRAILER_BYTES);
         store.get(name.key(), length - PackFormat.TRAILER_BYTES, trailer);
-        return PackFormat.footerOffset(name.key(), trailer.flip(), length) - PackFormat.HEADER_BYTES;
+        return (long) PackFormat.footerOffset(name.key(), trailer.flip(), length) - PackFormat.HEADER_BYTES;
     }
 
     /** Tells the segments of a pack from its footer only. */
@@ -115,7 +115,7 @@ public final class PackFooters {
         int expected = buffer.getInt(0);
         CRC32C crc = new CRC32C();
         long end = (long) entry.offset() + entry.length();
-        for (long position = entry.offset() + Segment.headerLength(entry.count()); position < end; ) {
+        for (long position = (long) entry.offset() + Segment.headerLength(entry.count()); position < end; ) {
             buffer.clear().limit((int) Math.min(SCAN_BUFFER, end - position));
             store.get(key, position, buffer);
             crc.update(buffer.flip());

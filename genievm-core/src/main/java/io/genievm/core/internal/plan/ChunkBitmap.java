@@ -216,7 +216,7 @@ public final class ChunkBitmap {
         if (first == last) {
             return Long.bitCount(words[first] & firstMask & lastMask);
         }
-        long count = Long.bitCount(words[first] & firstMask) + Long.bitCount(words[last] & lastMask);
+        long count = (long) Long.bitCount(words[first] & firstMask) + Long.bitCount(words[last] & lastMask);
         for (int index = first + 1; index < last; index++) {
             count += Long.bitCount(words[index]);
         }

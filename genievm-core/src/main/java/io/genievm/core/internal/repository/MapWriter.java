@@ -9,6 +9,7 @@ import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -200,7 +201,7 @@ public final class MapWriter {
     }
 
     /** The pages of a level above the lowest that were touched so far. */
-    private TreeMap<Long, MapPage> pagesAt(int level) {
+    private NavigableMap<Long, MapPage> pagesAt(int level) {
         while (upper.size() < level) {
             upper.add(new TreeMap<>());
         }

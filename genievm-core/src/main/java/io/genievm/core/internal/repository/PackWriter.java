@@ -66,7 +66,7 @@ final class PackWriter {
         this.session = session;
         this.listener = listener;
         // A pack may overrun its size by one segment and its footer, and its last piece may be all but empty.
-        long overrun = maxSegment + PIECE + (1 << 18);
+        long overrun = (long) maxSegment + PIECE + (1 << 18);
         this.packSize = Math.max(1 << 20, Math.min(access.options().packSize(), memory / 2 - overrun));
         this.pool = new BufferPool(PIECE, (int) (2 * ((packSize + overrun) / PIECE + 1)));
     }

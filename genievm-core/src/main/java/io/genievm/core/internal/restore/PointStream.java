@@ -226,7 +226,7 @@ public final class PointStream implements AutoCloseable {
             try {
                 source.fetch((int) (batch.place >>> 32), (int) batch.place, (int) batch.records[2], segment);
                 batch.usable = true;
-                fetched.add((int) batch.records[2]);
+                fetched.add(batch.records[2]);
             } catch (GenieVmException e) {
                 if (!Corruption.isObjectProblem(e)) {
                     throw e;

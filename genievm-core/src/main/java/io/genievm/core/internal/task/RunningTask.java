@@ -103,7 +103,7 @@ public final class RunningTask<T> implements TaskHandle<T> {
     public CompletionStage<T> completion() {
         // Not a stage of the future itself, which would wrap the failure.
         CompletableFuture<T> stage = new CompletableFuture<>();
-        future.whenComplete((result, failure) -> {
+        CompletableFuture<T> unused = future.whenComplete((result, failure) -> {
             if (failure == null) {
                 stage.complete(result);
             } else {

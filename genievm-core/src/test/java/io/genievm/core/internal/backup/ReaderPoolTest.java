@@ -127,7 +127,7 @@ class ReaderPoolTest {
         private final AtomicInteger opened = new AtomicInteger();
         private final AtomicInteger open = new AtomicInteger();
         private final AtomicInteger mostOpen = new AtomicInteger();
-        private Thread meanwhile;
+        private Thread meanwhile = new Thread();
 
         @Override
         public DiskReader openReader() {

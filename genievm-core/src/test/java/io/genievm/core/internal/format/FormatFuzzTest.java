@@ -88,7 +88,7 @@ class FormatFuzzTest {
         byte[] trailer = Mutations.ofBinary(Arrays.copyOfRange(end, end.length - 24, end.length - 8), random);
         byte[] whole = Arrays.copyOf(mended(Arrays.copyOf(trailer, 16)), 24);
         ByteBuffer.wrap(whole).putInt(20, 0x47454e44);
-        long length = offset + end.length;
+        long length = (long) offset + end.length;
         assertSurvives(() -> PackFormat.footerOffset(NAME.key(), ByteBuffer.wrap(whole), length));
     }
 

@@ -159,7 +159,7 @@ class PackFormatTest {
     @Test
     @DisplayName("trailer: what points out of the pack or tells another length under a right checksum is damage")
     void trailerNotRight() {
-        long length = SEGMENTS_END + end().length;
+        long length = (long) SEGMENTS_END + end().length;
         assertDamaged("shorter", () -> trailer(length - 1, buffer -> {}));
         assertDamaged("longer", () -> trailer(length + 1, buffer -> {}));
         for (int offset : new int[] {0, 55, -1, Integer.MAX_VALUE, (int) length - 24, (int) length - 39}) {
@@ -218,7 +218,7 @@ class PackFormatTest {
     }
 
     private static List<PackFormat.SegmentEntry> readEnd(byte[] end) {
-        long length = SEGMENTS_END + end.length;
+        long length = (long) SEGMENTS_END + end.length;
         int footer = PackFormat.footerOffset(
                 NAME.key(), ByteBuffer.wrap(end, end.length - 24, 24).slice(), length);
         return PackFormat.footer(NAME.key(), Arrays.copyOf(end, end.length - 24), footer);

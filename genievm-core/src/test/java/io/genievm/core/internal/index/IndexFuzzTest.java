@@ -20,6 +20,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.BeforeEach;
@@ -125,7 +126,7 @@ class IndexFuzzTest {
             changed[changed.length - 1 - random.nextInt(Math.min(changed.length, 100))] ^= 1;
         }
         store.replace(pack, changed);
-        PackName name = PackName.ofKey(pack);
+        PackName name = Objects.requireNonNull(PackName.ofKey(pack));
         PackFooters footers = new PackFooters(store);
         int length = changed.length;
         byte[] bytes = changed;

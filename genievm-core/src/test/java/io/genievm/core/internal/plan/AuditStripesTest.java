@@ -30,7 +30,7 @@ class AuditStripesTest {
                 for (int run = 0; run < runs; run++) {
                     int end = Math.min(chunks, (run + 1) * runChunks);
                     long count = bitmap.count((long) run * runChunks, end);
-                    assertThat(count).isIn(0L, (long) end - run * runChunks);
+                    assertThat(count).isIn(0L, (long) end - run * ((long) runChunks));
                     if (count > 0) {
                         assertThat(seen.get(run))
                                 .as("run %s is in two stripes", run)

@@ -98,7 +98,7 @@ class ChunkBitmapTest {
     void foldedOutwards() {
         for (int seed = 0; seed < 300; seed++) {
             Random random = new Random(seed);
-            long capacity = 1 + random.nextInt(100 * GRAIN);
+            long capacity = 1L + random.nextInt(100 * GRAIN);
             int chunks = (int) ((capacity + GRAIN - 1) / GRAIN);
             List<Extent> extents = new ArrayList<>();
             BitSet plain = new BitSet();

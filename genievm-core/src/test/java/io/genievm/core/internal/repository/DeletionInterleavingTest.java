@@ -27,6 +27,7 @@ import java.util.Random;
 import java.util.concurrent.Semaphore;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -177,7 +178,7 @@ class DeletionInterleavingTest {
         }
     }
 
-    private void run(Random random, Actor mortal, int lifetime) {
+    private void run(Random random, @Nullable Actor mortal, int lifetime) {
         List<Actor> alive = new ArrayList<>(actors);
         while (!alive.isEmpty()) {
             Actor next = alive.get(random.nextInt(alive.size()));
@@ -288,7 +289,7 @@ class DeletionInterleavingTest {
         private volatile boolean deletes;
         private volatile int calls;
         private volatile String last = "";
-        private volatile Throwable failure;
+        private volatile @Nullable Throwable failure;
 
         Actor(Consumer<RepositoryAccess> work) {
             this.work = work;

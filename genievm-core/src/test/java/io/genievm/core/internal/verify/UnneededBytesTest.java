@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.atomic.LongAdder;
@@ -273,7 +274,7 @@ class UnneededBytesTest {
 
     /** What both kinds of check say. */
     private long unneeded() {
-        long bytes = lab.verify().unneededBytes();
+        long bytes = Objects.requireNonNull(lab.verify().unneededBytes());
         assertThat(lab.verify(STRUCTURE).unneededBytes()).isEqualTo(bytes);
         return bytes;
     }

@@ -133,10 +133,10 @@ public final class Claim implements AutoCloseable {
         if (user != 0) {
             Path ofRoot = FOLDER_OF_ROOT.resolve(fileName(domainUuid));
             Read other = read(ofRoot).orElse(null);
-            if (other != null && other.owner() != null && other.owner().life() == Life.ALIVE) {
+            Owner owner = other == null ? null : other.owner();
+            if (other != null && owner != null && owner.life() == Life.ALIVE) {
                 return new Attempt(
-                        Optional.empty(),
-                        Optional.of(other.contentOr(() -> new Content("", other.owner(), List.of()))));
+                        Optional.empty(), Optional.of(other.contentOr(() -> new Content("", owner, List.of()))));
             }
         }
         return take(folderOf(user), domainUuid, content);

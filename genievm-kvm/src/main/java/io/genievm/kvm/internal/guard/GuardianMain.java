@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.jspecify.annotations.Nullable;
@@ -307,7 +308,7 @@ final class GuardianMain {
         while (true) {
             boolean isKnown = false;
             try {
-                boolean isOurs = isOurs(libvirt.backupXml());
+                boolean isOurs = isOurs(libvirt.backupXml().orElse(null));
                 isKnown = true;
                 if (isOurs) {
                     if (!wasOurs) {
@@ -424,20 +425,19 @@ final class GuardianMain {
             return withDomain(domain -> checked(Virt.virDomainFSThaw(domain, null, 0, 0)));
         }
 
-        @Nullable
-        String backupXml() throws LibvirtFailure {
+        Optional<String> backupXml() throws LibvirtFailure {
             return withDomain(domain -> {
                 Pointer text = Virt.virDomainBackupGetXMLDesc(domain, 0);
                 if (text == null) {
                     LibvirtFailure failure = LibvirtFailure.last();
                     if (failure.code == LibvirtFailure.NO_DOMAIN_BACKUP
                             || failure.code == LibvirtFailure.OPERATION_INVALID) {
-                        return null;
+                        return Optional.empty();
                     }
                     throw failure;
                 }
                 try {
-                    return text.getString(0, "UTF-8");
+                    return Optional.of(text.getString(0, "UTF-8"));
                 } finally {
                     C.free(text);
                 }
@@ -546,7 +546,7 @@ final class GuardianMain {
             void error(Pointer data, Pointer error);
         }
 
-        static native void virSetErrorFunc(Pointer data, ErrorFunction function);
+        static native void virSetErrorFunc(@Nullable Pointer data, ErrorFunction function);
 
         static native int virGetLastErrorCode();
 
@@ -558,7 +558,7 @@ final class GuardianMain {
 
         static native int virDomainFree(Pointer domain);
 
-        static native int virDomainFSThaw(Pointer domain, Pointer mountPoints, int count, int flags);
+        static native int virDomainFSThaw(Pointer domain, @Nullable Pointer mountPoints, int count, int flags);
 
         static native Pointer virDomainBackupGetXMLDesc(Pointer domain, int flags);
 

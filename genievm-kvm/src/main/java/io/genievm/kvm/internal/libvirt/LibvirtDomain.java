@@ -117,10 +117,8 @@ public final class LibvirtDomain {
 
     /** Its name as it is now. */
     public String name() {
-        String now = on((session, domain) -> session.libvirt().virDomainGetName(domain));
-        if (now != null) {
-            name = now;
-        }
+        on((session, domain) -> Optional.ofNullable(session.libvirt().virDomainGetName(domain)))
+                .ifPresent(now -> name = now);
         return name;
     }
 

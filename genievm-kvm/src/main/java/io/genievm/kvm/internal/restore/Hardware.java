@@ -98,7 +98,7 @@ public final class Hardware {
             packed = new GZIPInputStream(
                     new ByteArrayInputStream(Base64.getDecoder().decode(text)));
         } catch (IllegalArgumentException | IOException e) {
-            throw unusable(e.getMessage());
+            throw unusable(e.toString());
         }
         byte[] piece = new byte[64 << 10];
         long total = 0;
@@ -107,7 +107,7 @@ public final class Hardware {
             try {
                 count = packed.read(piece);
             } catch (IOException e) {
-                throw unusable(e.getMessage());
+                throw unusable(e.toString());
             }
             if (count < 0) {
                 return true;

@@ -30,6 +30,7 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -100,7 +101,7 @@ final class NewDomain implements NewVm {
                 requireWanted();
                 Path file = disk.getValue().hidden();
                 QemuImg.create(
-                        file, options.format(), capacities.get(disk.getKey()), options.thin(), request.cancellation());
+                        file, options.format(), capacityOf(disk.getKey()), options.thin(), request.cancellation());
                 makePrivate(file);
             }
             made = true;
@@ -111,6 +112,10 @@ final class NewDomain implements NewVm {
                 removeHidden();
             }
         }
+    }
+
+    private long capacityOf(DiskId disk) {
+        return Objects.requireNonNull(capacities.get(disk));
     }
 
     private void writeNvram(Path file) throws IOException {
@@ -139,8 +144,7 @@ final class NewDomain implements NewVm {
         if (writers.containsKey(disk)) {
             throw new IllegalStateException("disk '" + disk + "' has a writer");
         }
-        Writer writer =
-                new Writer(disk, ServedImage.open(file.hidden(), options.format(), sockets), capacities.get(disk));
+        Writer writer = new Writer(disk, ServedImage.open(file.hidden(), options.format(), sockets), capacityOf(disk));
         writers.put(disk, writer);
         return writer;
     }
@@ -161,7 +165,7 @@ final class NewDomain implements NewVm {
         try {
             for (Map.Entry<DiskId, NewFile> disk : disks.entrySet()) {
                 if (options.format().equals("raw")) {
-                    setLength(disk.getValue().hidden(), capacities.get(disk.getKey()));
+                    setLength(disk.getValue().hidden(), capacityOf(disk.getKey()));
                 }
             }
             for (NewFile file : files()) {

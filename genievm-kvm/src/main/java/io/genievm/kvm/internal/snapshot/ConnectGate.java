@@ -35,7 +35,10 @@ final class ConnectGate implements NbdPool.Opener {
     /** Waits until no connection is being opened, and lets none be opened any more. */
     void shut() {
         lock.writeLock().lock();
-        shut = true;
-        lock.writeLock().unlock();
+        try {
+            shut = true;
+        } finally {
+            lock.writeLock().unlock();
+        }
     }
 }

@@ -114,7 +114,7 @@ final class Leftovers {
         String backup = domain.backupXml().orElse(null);
         Path socket = backup == null ? null : BackupXml.socketOf(backup);
         Marker marker = socket == null ? null : Marker.atStartOf(String.valueOf(socket.getFileName()));
-        if (backup == null || marker == null) {
+        if (backup == null || socket == null || marker == null) {
             throw subject.failure(
                     ErrorCode.BUSY,
                     "a job that is not of GenieVM holds domain '" + subject.vm() + "': " + running.get());

@@ -20,6 +20,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -133,14 +134,14 @@ final class OfflineSnapshot extends DomainSnapshot {
     private Set<DiskId> addBitmaps() {
         List<SelectedDisk> tracked = subject.disks().stream()
                 .filter(disk -> disk.mayBeTracked() && chains.containsKey(disk.id()))
-                .filter(disk -> chains.get(disk.id()).get(0).keepsBitmaps())
+                .filter(disk -> chainOf(disk.id()).get(0).keepsBitmaps())
                 .toList();
         if (tracked.isEmpty()) {
             return Set.of();
         }
         String name = subject.marker().name();
         for (SelectedDisk disk : tracked) {
-            addBitmap(chains.get(disk.id()).get(0).file(), name);
+            addBitmap(chainOf(disk.id()).get(0).file(), name);
         }
         Checkpoints checkpoints = new Checkpoints(subject);
         try {
@@ -153,6 +154,10 @@ final class OfflineSnapshot extends DomainSnapshot {
             return Set.of();
         }
         return tracked.stream().map(SelectedDisk::id).collect(Collectors.toSet());
+    }
+
+    private List<QemuImg.Image> chainOf(DiskId disk) {
+        return Objects.requireNonNull(chains.get(disk));
     }
 
     private void addBitmap(Path image, String name) {
@@ -168,7 +173,7 @@ final class OfflineSnapshot extends DomainSnapshot {
     }
 
     private ExportedDisk export(SelectedDisk disk, Set<DiskId> tracked) {
-        List<QemuImg.Image> chain = chains.get(disk.id());
+        List<QemuImg.Image> chain = chainOf(disk.id());
         ChangeToken token = subject.request().parentTokens().get(disk.id());
         String images = ImageIdentity.of(chain);
         String bitmap = token == null ? null : usableBitmap(disk.id(), token, chain, images);
@@ -252,7 +257,7 @@ final class OfflineSnapshot extends DomainSnapshot {
         if (started || subject.domain().state().isActive()) {
             throw changed(disk, "domain '" + subject.vm() + "' was started while its disks were read");
         }
-        for (QemuImg.Image image : chains.get(disk)) {
+        for (QemuImg.Image image : chainOf(disk)) {
             String stamp = stamp(image.file());
             if (stamp.equals(UNREADABLE) || !stamp.equals(stamps.get(image.file()))) {
                 throw changed(disk, image.file() + " was written while it was read");

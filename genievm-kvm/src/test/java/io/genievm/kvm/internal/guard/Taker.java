@@ -1,5 +1,7 @@
 package io.genievm.kvm.internal.guard;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -13,7 +15,7 @@ public final class Taker {
     /** Waits for a line before it tries. */
     public static void main(String[] arguments) throws IOException {
         System.out.println("waiting");
-        BufferedReader input = new BufferedReader(new InputStreamReader(System.in));
+        BufferedReader input = new BufferedReader(new InputStreamReader(System.in, UTF_8));
         input.readLine();
         Claim.Attempt attempt = attempt(arguments[0], arguments[1]);
         if (attempt.claim().isPresent()) {

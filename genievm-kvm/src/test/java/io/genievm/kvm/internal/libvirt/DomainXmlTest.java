@@ -1,5 +1,6 @@
 package io.genievm.kvm.internal.libvirt;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -190,7 +191,7 @@ class DomainXmlTest {
         } finally {
             System.setErr(stderr);
         }
-        assertThat(printed.toString()).isEmpty();
+        assertThat(printed.toString(UTF_8)).isEmpty();
     }
 
     @Test

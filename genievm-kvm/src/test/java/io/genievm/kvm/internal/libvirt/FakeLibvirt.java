@@ -1,5 +1,7 @@
 package io.genievm.kvm.internal.libvirt;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import com.sun.jna.Memory;
 import com.sun.jna.Native;
 import com.sun.jna.Pointer;
@@ -31,7 +33,10 @@ final class FakeLibvirt implements LibvirtConnection.Connector {
     final AtomicLong domainsInUse = new AtomicLong();
     volatile boolean down;
 
+    /** Each fake has errors of its own, as each has connections of its own. */
+    @SuppressWarnings("ThreadLocalUsage")
     private final ThreadLocal<@Nullable Memory> lastError = new ThreadLocal<>();
+
     private final LibvirtFunctions libvirt = (LibvirtFunctions) Proxy.newProxyInstance(
             LibvirtFunctions.class.getClassLoader(), new Class<?>[] {LibvirtFunctions.class}, this::invoke);
 
@@ -103,7 +108,7 @@ final class FakeLibvirt implements LibvirtConnection.Connector {
             }
             case "virDomainGetName" -> "web";
             case "virDomainGetUUIDString" -> {
-                byte[] text = UUID.getBytes();
+                byte[] text = UUID.getBytes(UTF_8);
                 System.arraycopy(text, 0, (byte[]) arguments[1], 0, text.length);
                 yield 0;
             }

@@ -174,9 +174,10 @@ class LibvirtIT {
         assertRefused(BackupProblem.CHECKPOINT_UNSUPPORTED, "vdb", () -> begin(domain, "vdb", null, "cp3"));
         assertRefused(BackupProblem.CHECKPOINT_UNUSABLE, "vda", () -> begin(domain, "vda", "none", null));
         assertRefused(BackupProblem.CHECKPOINT_UNUSABLE, "vdc", () -> begin(domain, "vdc", "cp2", null));
+        Path whole = folder;
         folder = folder.resolve("missing");
         assertFailsWith(ErrorCode.NOT_FOUND, () -> begin(domain, "vda", null, null));
-        folder = folder.getParent();
+        folder = whole;
         assertThat(domain.runningJob()).isEmpty();
     }
 

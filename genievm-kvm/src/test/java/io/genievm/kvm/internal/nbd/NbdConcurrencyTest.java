@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -148,7 +149,7 @@ class NbdConcurrencyTest {
             throw new AssertionError("it went well");
         } catch (java.util.concurrent.ExecutionException e) {
             assertThat(e.getCause()).isInstanceOf(GenieVmException.class);
-            return ((GenieVmException) e.getCause()).code();
+            return Objects.requireNonNull(((GenieVmException) e.getCause())).code();
         }
     }
 

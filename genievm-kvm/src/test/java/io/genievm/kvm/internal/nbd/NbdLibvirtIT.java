@@ -19,6 +19,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -66,7 +67,9 @@ class NbdLibvirtIT {
                 }
             }
             // Nobody writes to this one, so the live disk has the same bytes.
-            assertSame(still.resolve("vdb.raw"), guest.reference(folder).get("vdb"));
+            assertSame(
+                    still.resolve("vdb.raw"),
+                    Objects.requireNonNull(guest.reference(folder).get("vdb")));
             end(guest);
 
             guest.writeAt("vdb", 5 * 65536 + 100, Bytes.random(3, 70_000));

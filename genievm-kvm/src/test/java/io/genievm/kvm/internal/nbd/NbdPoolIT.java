@@ -12,11 +12,13 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -58,7 +60,7 @@ class NbdPoolIT {
     }
 
     /** Gives the failure of a read, or null when it gave the right bytes. */
-    private GenieVmException failureOfRead(NbdPool pool, long offset) {
+    private @Nullable GenieVmException failureOfRead(NbdPool pool, long offset) {
         try {
             // Not as two lists: 65 536 numbers help nobody.
             assertThat(Arrays.equals(read(pool, offset, 65536), part(offset, 65536)))
@@ -79,8 +81,7 @@ class NbdPoolIT {
             assertThat(pool.openConnections()).isEqualTo(3);
             proxy.cut(0);
             // The first is the one that is asked when all are idle; nobody knows yet that it is lost.
-            GenieVmException failure = failureOfRead(pool, 0);
-            assertThat(failure).isNotNull();
+            GenieVmException failure = Objects.requireNonNull(failureOfRead(pool, 0));
             assertThat(failure.code()).isEqualTo(ErrorCode.TRANSIENT_IO_ERROR);
             assertThat(pool.openConnections()).isEqualTo(2);
 
@@ -185,8 +186,8 @@ class NbdPoolIT {
             server.kill();
             // Each of the connections finds out for itself.
             for (int i = 0; i < 10; i++) {
-                GenieVmException failure = failureOfRead(pool, 0);
-                assertThat(failure).as("read %d", i).isNotNull();
+                String read = "read " + i;
+                GenieVmException failure = Objects.requireNonNull(failureOfRead(pool, 0), read);
                 assertThat(failure.code()).isIn(ErrorCode.TRANSIENT_IO_ERROR, ErrorCode.SNAPSHOT_LOST);
             }
             Failing.with(ErrorCode.SNAPSHOT_LOST, () -> read(pool, 0, 512));

@@ -64,7 +64,7 @@ class NbdStatusIT {
     private void write(Random random, int count) throws IOException {
         List<String> command = new ArrayList<>(List.of("qemu-io", "-f", "qcow2"));
         for (int i = 0; i < count; i++) {
-            long offset = (long) (random.nextDouble() * (9 * GIBIBYTE / 512 - 400)) * 512;
+            long offset = ((long) (random.nextDouble() * (9 * GIBIBYTE / 512 - 400))) * 512;
             int length = (1 + random.nextInt(300)) * 512;
             command.add("-c");
             command.add(

@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -202,7 +203,7 @@ class NbdkitIT {
         try (NbdConnection connection = NbdConnection.open(address, NbdOptions.DEFAULT)) {
             byte[] expected = pattern(MEBIBYTE);
             inThreads(16, thread -> {
-                assertThat(Bytes.read(connection, thread * 65536, 65536))
+                assertThat(Bytes.read(connection, thread * 65536L, 65536))
                         .isEqualTo(Arrays.copyOfRange(expected, thread * 65536, (thread + 1) * 65536));
                 return 0;
             });
@@ -331,7 +332,7 @@ class NbdkitIT {
             pool.read(0, target);
             assertThat(Bytes.taken(target)).isEqualTo(data);
         }
-        server.close();
+        Objects.requireNonNull(server).close();
         address = serve("--filter=multi-conn", "memory", "1M", "multi-conn-mode=disable");
         try (NbdPool pool = NbdPool.open(address, NbdOptions.DEFAULT, 4)) {
             assertThat(pool.size()).isEqualTo(1);

@@ -30,6 +30,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -69,10 +70,10 @@ class ExistingDisksIT {
     /** A QCOW2 disk, a raw one, one with its content in a backing file, and a block device. */
     private GuestBuilder allKinds() {
         return lab.guest()
-                .disk("vda", disk -> disk.content(contents.get("vda")))
-                .disk("vdb", disk -> disk.raw().content(contents.get("vdb")))
-                .disk("vdc", disk -> disk.backed().content(contents.get("vdc")))
-                .disk("vdd", disk -> disk.block().content(contents.get("vdd")))
+                .disk("vda", disk -> disk.content(Objects.requireNonNull(contents.get("vda"))))
+                .disk("vdb", disk -> disk.raw().content(Objects.requireNonNull(contents.get("vdb"))))
+                .disk("vdc", disk -> disk.backed().content(Objects.requireNonNull(contents.get("vdc"))))
+                .disk("vdd", disk -> disk.block().content(Objects.requireNonNull(contents.get("vdd"))))
                 .withoutAgent();
     }
 

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Base64;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.zip.GZIPOutputStream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -56,7 +57,9 @@ class HardwareTest {
     @Test
     void asMuchAsThereMayBe() throws IOException {
         Path file = Files.write(folder.resolve("vars.fd"), Steps.random(1, 700_000));
-        int packed = Hardware.of("vm", "", Optional.of(file)).get("nvram.gz").length();
+        int packed = Objects.requireNonNull(
+                        Hardware.of("vm", "", Optional.of(file)).get("nvram.gz"))
+                .length();
         String xml = "x".repeat(MEBIBYTE - "domain.xml".length() - "nvram.gz".length() - packed);
 
         assertThat(Hardware.of("vm", xml, Optional.of(file))).hasSize(2);

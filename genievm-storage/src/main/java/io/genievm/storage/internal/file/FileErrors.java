@@ -48,7 +48,7 @@ public final class FileErrors {
     public static GenieVmException ofWrite(
             String action, Resource resource, Path place, long bytes, IOException failure) {
         ErrorCode code = codeOf(failure);
-        if (code == ErrorCode.NOT_FOUND || code == ErrorCode.IO_ERROR) {
+        if (code.equals(ErrorCode.NOT_FOUND) || code.equals(ErrorCode.IO_ERROR)) {
             // The words of the operating system are translated on some machines; the number of bytes left is not.
             code = usableSpace(place) < bytes ? ErrorCode.NO_SPACE : ErrorCode.IO_ERROR;
         }
@@ -83,7 +83,7 @@ public final class FileErrors {
         if (failure instanceof NoSuchFileException) {
             return true;
         }
-        if (codeOf(failure) != ErrorCode.IO_ERROR) {
+        if (!codeOf(failure).equals(ErrorCode.IO_ERROR)) {
             return false;
         }
         for (Path above = path.getParent(); above != null; above = above.getParent()) {

@@ -35,7 +35,7 @@ final class DataExtents implements ExtentCursor, Scope.Part {
             extents.probe();
             return extents;
         } catch (LastErrorException e) {
-            throw new HolesUnknownException(e.getMessage(), e);
+            throw new HolesUnknownException(e.toString(), e);
         } catch (LinkageError e) {
             throw new HolesUnknownException("native code can not be loaded: " + e.getMessage(), e);
         }

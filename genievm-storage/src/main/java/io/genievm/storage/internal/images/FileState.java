@@ -38,12 +38,12 @@ final class FileState {
     }
 
     long size() {
-        return (Long) values.get("size");
+        return (Long) Objects.requireNonNull(values.get("size"));
     }
 
     /** Says whether the file was written at that moment or later. */
     boolean isAsYoungAs(Instant moment) {
-        FileTime last = (FileTime) values.getOrDefault("ctime", values.get("lastModifiedTime"));
+        FileTime last = (FileTime) Objects.requireNonNull(values.getOrDefault("ctime", values.get("lastModifiedTime")));
         return !last.toInstant().isBefore(moment);
     }
 

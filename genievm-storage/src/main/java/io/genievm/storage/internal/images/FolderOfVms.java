@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -145,7 +146,8 @@ final class FolderOfVms implements Inventory {
             }
             return entries;
         } catch (DirectoryIteratorException e) {
-            throw FileErrors.of("can not list " + folder, Resource.named(folder.toString()), e.getCause());
+            throw FileErrors.of(
+                    "can not list " + folder, Resource.named(folder.toString()), Objects.requireNonNull(e.getCause()));
         } catch (IOException e) {
             throw FileErrors.of("can not list " + folder, Resource.named(folder.toString()), e);
         }

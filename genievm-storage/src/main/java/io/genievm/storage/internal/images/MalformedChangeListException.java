@@ -4,7 +4,15 @@ package io.genievm.storage.internal.images;
 final class MalformedChangeListException extends Exception {
     private static final long serialVersionUID = 1L;
 
+    private final String message;
+
     MalformedChangeListException(String message) {
         super(message);
+        this.message = message;
+    }
+
+    @Override
+    public String getMessage() {
+        return message;
     }
 }

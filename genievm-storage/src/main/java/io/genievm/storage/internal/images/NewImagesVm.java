@@ -34,6 +34,7 @@ import org.jspecify.annotations.Nullable;
 /** A VM under construction: a hidden folder that gets its name when it is whole. */
 final class NewImagesVm implements NewVm, Scope.Part {
     private final VmId id;
+    private final Path place;
     private final Path folder;
     private final Path target;
     private final Map<DiskId, Long> capacities = new TreeMap<>();
@@ -44,6 +45,7 @@ final class NewImagesVm implements NewVm, Scope.Part {
 
     private NewImagesVm(Path top, NewVmRequest request, Scope parent) {
         this.id = new VmId(request.name());
+        this.place = top;
         this.target = top.resolve(request.name());
         this.folder = top.resolve(".genievm-" + UUID.randomUUID());
         for (VmDescription.Disk disk : request.disks()) {
@@ -108,10 +110,10 @@ final class NewImagesVm implements NewVm, Scope.Part {
         } catch (FileAlreadyExistsException | DirectoryNotEmptyException e) {
             throw exists(e);
         } catch (IOException e) {
-            throw failure("can not complete VM '" + id + "' in " + target.getParent(), e);
+            throw failure("can not complete VM '" + id + "' in " + place, e);
         }
         try {
-            PrivateFiles.sync(target.getParent());
+            PrivateFiles.sync(place);
         } catch (IOException e) {
             GenieVmException failure = failure("can not make " + target + " durable", e);
             hideAfter(failure);
@@ -241,6 +243,6 @@ final class NewImagesVm implements NewVm, Scope.Part {
     }
 
     private GenieVmException failure(String action, IOException cause) {
-        return FileErrors.ofWrite(action, Resource.of(id), target.getParent(), 0, cause);
+        return FileErrors.ofWrite(action, Resource.of(id), place, 0, cause);
     }
 }

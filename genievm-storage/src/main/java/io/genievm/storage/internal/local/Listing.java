@@ -22,6 +22,7 @@ import java.util.Collections;
 import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** Walks a folder tree in the order of keys, holding the entries of one folder per level. */
@@ -97,7 +98,7 @@ final class Listing implements BlobCursor {
             requireRoot();
             return Collections.emptyIterator();
         } catch (DirectoryIteratorException e) {
-            throw failure(folder, e.getCause());
+            throw failure(folder, Objects.requireNonNull(e.getCause()));
         } catch (IOException e) {
             throw failure(folder, e);
         }
@@ -136,7 +137,7 @@ final class Listing implements BlobCursor {
     private static GenieVmException failure(Path folder, IOException cause) {
         // Said of a folder that was there a moment ago, so not NOT_FOUND.
         ErrorCode code =
-                FileErrors.codeOf(cause) == ErrorCode.ACCESS_DENIED ? ErrorCode.ACCESS_DENIED : ErrorCode.IO_ERROR;
+                FileErrors.codeOf(cause).equals(ErrorCode.ACCESS_DENIED) ? ErrorCode.ACCESS_DENIED : ErrorCode.IO_ERROR;
         return new GenieVmException(
                 code,
                 Resource.named(folder.toString()),

@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.Objects;
 import java.util.Set;
 
 /** A folder on its way to be a store, and how to undo that. */
@@ -66,10 +67,9 @@ final class NewPlace {
             try {
                 PrivateFiles.createFolder(folder);
                 made.push(folder);
-                PrivateFiles.sync(folder.getParent());
+                PrivateFiles.sync(Objects.requireNonNull(folder.getParent()));
             } catch (FileAlreadyExistsException e) {
                 // Somebody else was faster; whether it is a folder is seen next.
-                continue;
             }
         }
         LocalBlobStoreProvider.requireFolder(root, Files.readAttributes(root, BasicFileAttributes.class));

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Objects;
 
 /**
  * The folders between the root and the objects. They come with an object and go with the last one, so any of them may
@@ -27,7 +28,7 @@ final class ObjectFolders {
      */
     void makeAbove(Path object) throws IOException {
         Path folder = root;
-        for (Path part : root.relativize(object.getParent())) {
+        for (Path part : root.relativize(above(object))) {
             folder = folder.resolve(part);
             // An object beside its root has an empty part for its folder.
             if (!folder.equals(root) && !isFolder(folder)) {
@@ -49,7 +50,7 @@ final class ObjectFolders {
 
     /** Makes the absence of an object durable and gives the folder in which it is absent. */
     Path syncNearestAbove(Path object) throws IOException {
-        for (Path folder = object.getParent(); ; folder = folder.getParent()) {
+        for (Path folder = above(object); ; folder = above(folder)) {
             try {
                 PrivateFiles.sync(folder);
                 return folder;
@@ -61,10 +62,15 @@ final class ObjectFolders {
         }
     }
 
+    /** The root is above every object, so there is always a folder. */
+    private static Path above(Path path) {
+        return Objects.requireNonNull(path.getParent());
+    }
+
     /** Removes what is empty, so that not every session leaves a folder for ever. */
     void removeEmpty(Path start) {
         try {
-            for (Path folder = start; !folder.equals(root); folder = folder.getParent()) {
+            for (Path folder = start; !folder.equals(root); folder = above(folder)) {
                 Files.deleteIfExists(folder);
             }
         } catch (IOException e) {

@@ -19,6 +19,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** One put: from content to a durable file under its name, which shows the object whole or not at all. */
@@ -56,7 +57,7 @@ final class Publication {
             if (left != null) {
                 e.addSuppressed(left);
             }
-            folders.removeEmpty(target.getParent());
+            folders.removeEmpty(Objects.requireNonNull(target.getParent()));
             throw e;
         }
     }

@@ -18,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.BeforeEach;
@@ -41,7 +42,7 @@ class FolderOfVmsTest {
 
     @Test
     void everyFolderIsAVmAndNothingElse() throws IOException {
-        Path vms = web.getParent();
+        Path vms = Objects.requireNonNull(web.getParent());
         Files.createDirectory(vms.resolve("empty"));
         Files.createDirectory(vms.resolve(Images.foreignName()));
         Files.createDirectory(vms.resolve("lost+found"));
@@ -185,19 +186,17 @@ class FolderOfVmsTest {
 
     @Test
     void aSourceIsKnownByItsPlaceHoweverItIsReached() throws IOException {
-        Path vms = web.getParent();
+        Path vms = Objects.requireNonNull(web.getParent());
         Path link = Files.createSymbolicLink(directory.resolve("link"), vms);
-        Path deep = vms;
-        for (int i = 0; i < 3; i++) {
-            deep = Files.createDirectory(deep.resolve("x".repeat(100)));
-        }
+        Path above = Files.createDirectories(vms.resolve("x".repeat(100)).resolve("x".repeat(100)));
+        Path deep = Files.createDirectory(above.resolve("x".repeat(100)));
 
         assertThat(sourceId(link)).isEqualTo(sourceId(vms)).isNotEqualTo(sourceId(web));
-        assertThat(sourceId(deep)).hasSizeLessThanOrEqualTo(255).isNotEqualTo(sourceId(deep.getParent()));
+        assertThat(sourceId(deep)).hasSizeLessThanOrEqualTo(255).isNotEqualTo(sourceId(above));
     }
 
     private VmDescription describe() {
-        try (HypervisorConnection connection = open(web.getParent())) {
+        try (HypervisorConnection connection = open(Objects.requireNonNull(web.getParent()))) {
             return connection.describe(new VmId("web"));
         }
     }
@@ -220,7 +219,7 @@ class FolderOfVmsTest {
 
     private String shortened(String message) {
         return message.replace(web + "/", "")
-                .replace(web.getParent().toString(), "VMS")
+                .replace(Objects.requireNonNull(web.getParent()).toString(), "VMS")
                 .replace(" is ignored", "");
     }
 

@@ -37,6 +37,7 @@ import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -662,7 +663,7 @@ class ImagesChangeListTest {
 
     private void shell(String command) throws Exception {
         assertThat(new ProcessBuilder("sh", "-c", command)
-                        .directory(image.getParent().toFile())
+                        .directory(Objects.requireNonNull(image.getParent()).toFile())
                         .start()
                         .waitFor())
                 .isZero();

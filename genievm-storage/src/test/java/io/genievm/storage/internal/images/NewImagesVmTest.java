@@ -26,6 +26,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
@@ -75,7 +76,7 @@ class NewImagesVmTest {
         assertThat(disk).hasSize(100 * GIBIBYTE + 1);
         assertThat(allocatedBytes(disk)).isLessThan(1 << 20);
         assertThat(mode(disk)).isEqualTo("rw-------");
-        assertThat(mode(disk.getParent())).isEqualTo("rwx------");
+        assertThat(mode(Objects.requireNonNull(disk.getParent()))).isEqualTo("rwx------");
         assertThat(entries()).containsExactly("new");
     }
 

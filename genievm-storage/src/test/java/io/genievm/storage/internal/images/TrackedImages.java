@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -50,7 +51,8 @@ final class TrackedImages implements HypervisorProvider {
     TrackedImages(KnownVm vm, Set<DiskId> tracked, Path folder) {
         this.vm = vm.id();
         this.folder = folder;
-        tracked.forEach(id -> disks.put(id, new Disk(vm.disks().get(id).clone())));
+        tracked.forEach(id -> disks.put(
+                id, new Disk(Objects.requireNonNull(vm.disks().get(id)).clone())));
     }
 
     Set<DiskId> tracked() {
