@@ -65,6 +65,7 @@ public final class PointCommit {
     }
 
     private Outcome putAndLook(String key, byte[] bytes) {
+        boolean answered = true;
         try {
             if (store.put(key, BlobContent.of(bytes)) == PutOutcome.CREATED) {
                 return Outcome.COMMITTED;
@@ -75,20 +76,23 @@ public final class PointCommit {
                 throw e;
             }
             LOG.warn("the answer to the put of {} is unknown; looking at what is there", key, e);
+            answered = false;
         }
-        for (int attempt = 0; ; attempt++) {
+        for (int attempt = 0; attempt < 4; attempt++) {
+            if (!answered) {
+                // What can be seen may be gone after a power cut, until a put has answered that it exists.
+                store.put(key, BlobContent.of(new byte[0]));
+            }
             byte[] found = findPoint(key);
             if (found != null) {
                 return judge(key, found, bytes);
             }
-            if (attempt == 3) {
-                throw new GenieVmException(
-                        ErrorCode.STORE_CONTRACT_BROKEN,
-                        Resource.named(key),
-                        "the store neither creates " + key + " nor shows one that exists");
-            }
-            store.put(key, BlobContent.of(new byte[0]));
+            answered = false;
         }
+        throw new GenieVmException(
+                ErrorCode.STORE_CONTRACT_BROKEN,
+                Resource.named(key),
+                "the store neither creates " + key + " nor shows one that exists");
     }
 
     private byte @Nullable [] findPoint(String key) {
@@ -220,7 +224,8 @@ public final class PointCommit {
         if (point == null) {
             return false;
         }
-        if (point.length() > 0 && store.stat(key.witness()).isEmpty()) {
+        if (point.length() > 0) {
+            // Also where one can be seen: only the answer of a put tells that it stays.
             putWitness(key);
         }
         store.delete(sessionKey);

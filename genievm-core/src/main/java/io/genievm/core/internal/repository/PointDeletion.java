@@ -75,21 +75,28 @@ public final class PointDeletion {
         }
         store.delete(key.witness());
         if (manifest > 0) {
-            deleteManifest(key);
+            boolean answered = deleteManifest(key);
             // Who put a witness between these two has seen the manifest and will not look again.
             store.delete(key.witness());
+            if (!answered) {
+                // What can not be seen may be back after a power cut, until a delete has answered.
+                store.delete(key.point());
+            }
         }
         return true;
     }
 
-    private void deleteManifest(ObjectKeys.PointKey key) {
+    /** Whether the store has answered. */
+    private boolean deleteManifest(ObjectKeys.PointKey key) {
         try {
             store.delete(key.point());
+            return true;
         } catch (GenieVmException e) {
             // Only the answer may be lost; a witness that came meanwhile must not stay behind then.
             if (isThere(key.point(), e)) {
                 throw e;
             }
+            return false;
         }
     }
 
