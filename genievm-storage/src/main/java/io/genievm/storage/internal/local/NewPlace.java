@@ -15,7 +15,6 @@ import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayDeque;
 import java.util.Deque;
-import java.util.Objects;
 import java.util.Set;
 
 /** A folder on its way to be a store, and how to undo that. */
@@ -67,12 +66,29 @@ final class NewPlace {
             try {
                 PrivateFiles.createFolder(folder);
                 made.push(folder);
-                PrivateFiles.sync(Objects.requireNonNull(folder.getParent()));
             } catch (FileAlreadyExistsException e) {
                 // Somebody else was faster; whether it is a folder is seen next.
             }
         }
         LocalBlobStoreProvider.requireFolder(root, Files.readAttributes(root, BasicFileAttributes.class));
+        syncAbove();
+    }
+
+    /** Makes the folder's name durable, and the names above it, also where others made them just now. */
+    private void syncAbove() throws IOException {
+        Path child = root;
+        for (Path folder = root.getParent(); folder != null; folder = folder.getParent()) {
+            try {
+                PrivateFiles.sync(folder);
+            } catch (IOException e) {
+                if (made.contains(child)) {
+                    throw e;
+                }
+                // No name in it is new by this call, and some folders of others can not be opened.
+                return;
+            }
+            child = folder;
+        }
     }
 
     private void requireEmpty() throws IOException {

@@ -66,7 +66,7 @@ final class Publication {
         try (Lifetime.OpenFile file = create(temporary)) {
             write(temporary, file.channel(), content);
             PutOutcome outcome = link(temporary);
-            settle(file.channel());
+            settle(file.channel(), outcome);
             return outcome;
         }
     }
@@ -147,15 +147,28 @@ final class Publication {
     }
 
     /** Makes the name durable, also one that another put has made and may not have synced yet. */
-    private void settle(FileChannel file) {
+    private void settle(FileChannel file, PutOutcome outcome) {
         try {
             // Some file systems in user space lose the names that a folder's fsync alone was to keep.
-            file.force(true);
+            if (outcome == PutOutcome.CREATED) {
+                file.force(true);
+            } else {
+                syncOther();
+            }
             folders.syncAbove(target);
         } catch (IOException e) {
             // The object can be seen by now, so no code may claim that nothing was left behind.
             throw lifetime.explain(new GenieVmException(
                     ErrorCode.IO_ERROR, resource, "can not make " + target + " durable: " + FileErrors.reason(e), e));
+        }
+    }
+
+    private void syncOther() throws IOException {
+        try {
+            PrivateFiles.sync(target);
+        } catch (NoSuchFileException e) {
+            // It was there, and has been deleted since.
+            return;
         }
     }
 

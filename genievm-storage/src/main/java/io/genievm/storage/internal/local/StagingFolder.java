@@ -53,13 +53,17 @@ final class StagingFolder {
 
     /** Removes a folder whose owner has died, which whoever can take its lock may believe. */
     static void removeIfDead(Path path) throws IOException {
-        try (FileChannel lock = FileChannel.open(path.resolve(LOCK), StandardOpenOption.WRITE)) {
+        // Without a lock file its owner died before it made one, or a power cut took that and left other files, or it
+        // is
+        // about to make one and will have to choose another name.
+        try (FileChannel lock =
+                FileChannel.open(path.resolve(LOCK), StandardOpenOption.WRITE, StandardOpenOption.CREATE)) {
             if (lock.tryLock() != null) {
                 removeTree(path);
             }
         } catch (NoSuchFileException e) {
-            // Its owner died before it made the lock file, or is about to make it and will have to choose another name.
-            Files.deleteIfExists(path);
+            // Somebody else has removed it.
+            return;
         } catch (OverlappingFileLockException e) {
             // Locked by this very process, with a class of another loader.
             return;
