@@ -47,6 +47,11 @@ final class CrashFileStore extends FileStore {
     }
 
     @Override
+    public long getBlockSize() {
+        return 4096;
+    }
+
+    @Override
     public boolean supportsFileAttributeView(Class<? extends FileAttributeView> type) {
         return type == BasicFileAttributeView.class;
     }

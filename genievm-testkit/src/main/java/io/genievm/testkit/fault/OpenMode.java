@@ -14,9 +14,14 @@ record OpenMode(
         boolean createNew,
         boolean cut,
         boolean deleteOnClose) {
+    /** Past the page cache, which is no nearer to the disk's memory than any other write. The class is the JDK's own. */
+    private static boolean isDirect(OpenOption option) {
+        return option instanceof Enum<?> constant && constant.name().equals("DIRECT");
+    }
+
     static OpenMode of(Set<? extends OpenOption> options) {
         for (OpenOption option : options) {
-            if (!(option instanceof StandardOpenOption || option instanceof LinkOption)) {
+            if (!(option instanceof StandardOpenOption || option instanceof LinkOption || isDirect(option))) {
                 throw new UnsupportedOperationException("open option " + option);
             }
         }
