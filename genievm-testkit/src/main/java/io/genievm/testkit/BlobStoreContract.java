@@ -19,12 +19,12 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
@@ -39,16 +39,21 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /**
  * What every store has to keep. Extend it and say where to test; a store passes if every test does.
  *
- * <p>The numbers in the names are those of the rules in the package description of {@code io.genievm.api.store}; tests
- * without a number check what the methods of {@link BlobStore} and {@link BlobStoreProvider} promise.
+ * <p>The numbers in the names are those of the rules in the package description of {@code io.genievm.api.store}. A test
+ * that fails says which rule was broken, what to do, and what was found.
+ *
+ * <p>Everything must work in a fresh process as well: one is started with the class path of this one, makes a provider by
+ * its public constructor, and is killed in the midst of its work.
  *
  * @since 0.1
  */
 @Timeout(value = 2, unit = TimeUnit.MINUTES)
+@ExtendWith(Advice.class)
 public abstract class BlobStoreContract {
     private static final int RACERS = 16;
     private static final int LARGE = 5_000_011;
@@ -75,6 +80,16 @@ public abstract class BlobStoreContract {
      */
     protected abstract BlobStoreConfig emptyPlace();
 
+    /**
+     * The provider with which another process reaches the place of a test; that process is killed.
+     *
+     * @return the class of {@link #provider()} unless overridden; empty when no other process can reach it, because it
+     *     lives in this one
+     */
+    protected Optional<Class<? extends BlobStoreProvider>> providerOfAnotherProcess() {
+        return Optional.of(provider().getClass());
+    }
+
     @BeforeEach
     final void createStore() {
         provider = provider();
@@ -92,7 +107,8 @@ public abstract class BlobStoreContract {
     // ---- providers
 
     @Test
-    @DisplayName("provider: name and schemes have the form that the interface gives")
+    @DisplayName("S11: provider: name and schemes have the form that the interface gives")
+    @Mend("give short lower-case names, and serve the scheme that emptyPlace() has")
     final void nameAndSchemesAreWellFormed() {
         assertThat(provider.name()).matches("[a-z][a-z0-9-]{0,31}");
         assertThat(provider.schemes()).isNotEmpty().allMatch(scheme -> scheme.matches("[a-z][a-z0-9-]{0,31}"));
@@ -100,7 +116,8 @@ public abstract class BlobStoreContract {
     }
 
     @Test
-    @DisplayName("provider: an option that is not known is refused by name, by open and create")
+    @DisplayName("S12: provider: an option that is not known is refused by name, by open and create")
+    @Mend("in open() and create(), compare the names of config.options() with those that you know and name the others")
     final void refusesUnknownOptions() {
         BlobStoreConfig config = BlobStoreConfig.of(place.address(), Map.of("no-such-option", "1"));
 
@@ -111,7 +128,8 @@ public abstract class BlobStoreContract {
     }
 
     @Test
-    @DisplayName("provider: a created store is empty, and can be opened again")
+    @DisplayName("S13: provider: a created store is empty, and can be opened again")
+    @Mend("leave nothing of your own in a created place where list() finds it")
     final void createdStoreIsEmpty() {
         assertThat(keys(store, "")).isEmpty();
         try (BlobStore again = provider.open(place)) {
@@ -120,20 +138,22 @@ public abstract class BlobStoreContract {
     }
 
     @Test
-    @DisplayName("provider: a place that holds an object is not created again, and keeps it")
+    @DisplayName("S14: provider: a place that holds an object is not created again, and keeps it")
+    @Mend("list the place in create(), and throw ALREADY_EXISTS when it holds anything")
     final void doesNotCreateWhereSomethingIs() {
         put("a/b", 100);
 
         assertFails(ErrorCode.ALREADY_EXISTS, () -> provider.create(place));
 
-        assertThat(store.getAll("a/b", 100)).isEqualTo(bytes("a/b", 100));
+        assertThat(store.getAll("a/b", 100)).isEqualTo(StoreBytes.of("a/b", 100));
         assertThat(keys(store, "")).containsExactly("a/b");
     }
 
     // ---- put and get
 
     @Test
-    @DisplayName("rule 1: what is put is what is got, of any length")
+    @DisplayName("S1: what is put is what is got, of any length")
+    @Mend("store every byte of the content, and its length, none included")
     final void givesBackWhatWasPut() {
         for (int length : new int[] {0, 1, 511, 4096, 65_537, LARGE}) {
             String key = "lengths/" + length;
@@ -141,33 +161,37 @@ public abstract class BlobStoreContract {
             assertThat(put(key, length)).isEqualTo(PutOutcome.CREATED);
 
             assertThat(store.stat(key)).contains(new BlobEntry(key, length));
-            assertThat(store.getAll(key, length)).isEqualTo(bytes(key, length));
+            assertThat(store.getAll(key, length)).isEqualTo(StoreBytes.of(key, length));
         }
     }
 
     @Test
-    @DisplayName("rule 1: content is taken from buffers of all kinds, and left as it was")
+    @DisplayName("S1: content is taken from buffers of all kinds, and left as it was")
+    @Mend("take the bytes from BlobContent.open() or writeTo(), as often as you need them")
     final void takesContentFromAnyBuffers() {
-        ByteBuffer direct =
-                ByteBuffer.allocateDirect(100_000).put(bytes("direct", 100_000)).flip();
-        ByteBuffer middle = ByteBuffer.wrap(bytes("middle", 1_000)).position(10).limit(900);
+        ByteBuffer direct = ByteBuffer.allocateDirect(100_000)
+                .put(StoreBytes.of("direct", 100_000))
+                .flip();
+        ByteBuffer middle =
+                ByteBuffer.wrap(StoreBytes.of("middle", 1_000)).position(10).limit(900);
         ByteBuffer empty = ByteBuffer.allocate(0);
         BlobContent content = BlobContent.of(List.of(direct.asReadOnlyBuffer(), empty, middle));
 
         store.put("buffers", content);
         store.put("buffers-again", content);
 
-        byte[] expected = Arrays.copyOf(bytes("direct", 100_000), 100_890);
-        System.arraycopy(bytes("middle", 1_000), 10, expected, 100_000, 890);
+        byte[] expected = Arrays.copyOf(StoreBytes.of("direct", 100_000), 100_890);
+        System.arraycopy(StoreBytes.of("middle", 1_000), 10, expected, 100_000, 890);
         assertThat(store.getAll("buffers", 200_000)).isEqualTo(expected);
         assertThat(store.getAll("buffers-again", 200_000)).isEqualTo(expected);
         assertThat(middle.position()).isEqualTo(10);
     }
 
     @Test
-    @DisplayName("rule 1: an object that is being put is not to be seen before it is whole")
+    @DisplayName("S1: an object that is being put is not to be seen before it is whole")
+    @Mend("write elsewhere first, and give the object its name when it is whole")
     final void showsNothingBeforeItIsWhole() throws Exception {
-        byte[] bytes = bytes("slow", LARGE);
+        byte[] bytes = StoreBytes.of("slow", LARGE);
         CountDownLatch halfWay = new CountDownLatch(1);
         CountDownLatch looked = new CountDownLatch(1);
         BlobContent slow = new Content(bytes, () -> {
@@ -191,7 +215,8 @@ public abstract class BlobStoreContract {
     }
 
     @Test
-    @DisplayName("rule 1: readers that race with puts see nothing or all of an object")
+    @DisplayName("S1: readers that race with puts see nothing or all of an object")
+    @Mend("give the object its name when it is whole, with its length")
     final void readersSeeNothingOrAll() throws Exception {
         int objects = 50;
         int length = 300_001;
@@ -206,7 +231,7 @@ public abstract class BlobStoreContract {
                     Thread.onSpinWait();
                 }
                 assertThat(store.stat(key)).contains(new BlobEntry(key, length));
-                assertThat(store.getAll(key, length)).isEqualTo(bytes(key, length));
+                assertThat(store.getAll(key, length)).isEqualTo(StoreBytes.of(key, length));
                 whole++;
             }
             return whole;
@@ -216,10 +241,11 @@ public abstract class BlobStoreContract {
     }
 
     @Test
-    @DisplayName("rule 1: content that fails leaves nothing, and the key can be put afterwards")
+    @DisplayName("S26: content that fails leaves nothing, and the key can be put afterwards")
+    @Mend("remove what was written when the content throws, and pass the failure on")
     final void failingContentLeavesNothing() {
         for (Exception failure : List.of(new IOException("bad input"), new IllegalStateException("bad input"))) {
-            BlobContent failing = new Content(bytes("failing", LARGE), () -> {
+            BlobContent failing = new Content(StoreBytes.of("failing", LARGE), () -> {
                 throw failure;
             });
 
@@ -234,10 +260,27 @@ public abstract class BlobStoreContract {
     }
 
     @Test
-    @DisplayName("get: any range, into any part of any buffer")
+    @DisplayName("S26: content that has more or fewer bytes than it says is refused, and leaves nothing")
+    @Mend("count the bytes of the content, and throw IllegalArgumentException before the object gets its name")
+    final void contentOfAnotherLengthLeavesNothing() {
+        for (int said : new int[] {0, 99, 101, LARGE}) {
+            BlobContent content = new Content(StoreBytes.of("liar", 100), said, () -> {});
+
+            assertThatThrownBy(() -> store.put("liar", content))
+                    .as("content of 100 bytes that says it has %d", said)
+                    .isInstanceOf(IllegalArgumentException.class);
+
+            assertThat(keys(store, "")).isEmpty();
+        }
+        assertThat(put("liar", 10)).isEqualTo(PutOutcome.CREATED);
+    }
+
+    @Test
+    @DisplayName("S21: get: any range, into any part of any buffer")
+    @Mend("fill the target from its position to its limit, and leave the limit alone")
     final void getsRanges() {
         put("ranges", LARGE);
-        byte[] all = bytes("ranges", LARGE);
+        byte[] all = StoreBytes.of("ranges", LARGE);
         Random random = new Random(1);
         for (int i = 0; i < 100; i++) {
             int offset = random.nextInt(LARGE);
@@ -261,7 +304,8 @@ public abstract class BlobStoreContract {
     }
 
     @Test
-    @DisplayName("get: a range that goes past the end is CORRUPT_DATA, wherever it begins")
+    @DisplayName("S22: get: a range that goes past the end is CORRUPT_DATA, wherever it begins")
+    @Mend("throw CorruptDataException when the object ends before the range; mind offsets that overflow")
     final void getPastTheEndFails() {
         put("short", 1000);
         put("empty", 0);
@@ -276,7 +320,8 @@ public abstract class BlobStoreContract {
     }
 
     @Test
-    @DisplayName("get: with nothing remaining it reads nothing")
+    @DisplayName("S23: get: with nothing remaining it reads nothing")
+    @Mend("return at once when nothing is remaining")
     final void getsNothing() {
         put("some", 10);
         put("none", 0);
@@ -289,7 +334,8 @@ public abstract class BlobStoreContract {
     }
 
     @Test
-    @DisplayName("get and getAll: an object that is not there is NOT_FOUND")
+    @DisplayName("S24: get and getAll: an object that is not there is NOT_FOUND")
+    @Mend("throw NOT_FOUND for a key that has no object, also where it is the beginning of others")
     final void missingObjectIsNotFound() {
         put("there/one", 10);
 
@@ -300,7 +346,8 @@ public abstract class BlobStoreContract {
     }
 
     @Test
-    @DisplayName("getAll: an object longer than accepted is CORRUPT_DATA")
+    @DisplayName("S25: getAll: an object longer than accepted is CORRUPT_DATA")
+    @Mend("leave getAll as the interface has it, or compare the length first")
     final void getAllIsBounded() {
         put("long", 11);
 
@@ -311,18 +358,21 @@ public abstract class BlobStoreContract {
     // ---- exclusive creation
 
     @Test
-    @DisplayName("rule 2: a second put is told that the object exists, and changes nothing")
+    @DisplayName("S2: a second put is told that the object exists, and changes nothing")
+    @Mend("create exclusively, and answer EXISTS whatever the bytes are")
     final void secondPutFindsTheFirst() {
         put("once", 1000);
 
-        assertThat(store.put("once", BlobContent.of(bytes("other", 2000)))).isEqualTo(PutOutcome.EXISTS);
+        assertThat(store.put("once", BlobContent.of(StoreBytes.of("other", 2000))))
+                .isEqualTo(PutOutcome.EXISTS);
         assertThat(put("once", 1000)).as("the same bytes again").isEqualTo(PutOutcome.EXISTS);
 
-        assertThat(store.getAll("once", 2000)).isEqualTo(bytes("once", 1000));
+        assertThat(store.getAll("once", 2000)).isEqualTo(StoreBytes.of("once", 1000));
     }
 
     @Test
-    @DisplayName("rule 2: an empty object is exclusive as well")
+    @DisplayName("S2: an empty object is exclusive as well")
+    @Mend("create empty objects exclusively as well")
     final void emptyObjectIsExclusive() {
         put("fence", 0);
 
@@ -332,45 +382,49 @@ public abstract class BlobStoreContract {
     }
 
     @Test
-    @DisplayName("rule 2: of 16 racing puts exactly one creates the object, and its content is the winner's")
+    @DisplayName("S2: of 16 racing puts exactly one creates the object, and its content is the winner's")
+    @Mend("leave the decision to an atomic operation of the place (hard link, If-None-Match), never to a look before")
     final void exactlyOneRacerWins() throws Exception {
         try (BlobStore other = provider.open(place)) {
             for (int round = 0; round < 20; round++) {
                 String key = "race/" + round % 3 + "/" + round;
                 List<PutOutcome> outcomes = Race.of(RACERS, racer -> () -> {
                     BlobStore own = racer % 2 == 0 ? store : other;
-                    return own.put(key, BlobContent.of(bytes("racer " + racer, 10_000 + racer)));
+                    return own.put(key, BlobContent.of(StoreBytes.of("racer " + racer, 10_000 + racer)));
                 });
 
                 assertThat(Collections.frequency(outcomes, PutOutcome.CREATED))
                         .as("winners of round %d: %s", round, outcomes)
                         .isEqualTo(1);
                 int winner = outcomes.indexOf(PutOutcome.CREATED);
-                assertThat(store.getAll(key, 20_000)).isEqualTo(bytes("racer " + winner, 10_000 + winner));
+                assertThat(store.getAll(key, 20_000)).isEqualTo(StoreBytes.of("racer " + winner, 10_000 + winner));
             }
         }
     }
 
     @Test
-    @DisplayName("rule 2: an object that was deleted can be created again")
+    @DisplayName("S2: an object that was deleted can be created again")
+    @Mend("remember nothing of deleted objects")
     final void canBeCreatedAfterDelete() {
         put("again/a", 10);
         store.delete("again/a");
 
-        assertThat(store.put("again/a", BlobContent.of(bytes("new", 20)))).isEqualTo(PutOutcome.CREATED);
+        assertThat(store.put("again/a", BlobContent.of(StoreBytes.of("new", 20))))
+                .isEqualTo(PutOutcome.CREATED);
 
-        assertThat(store.getAll("again/a", 20)).isEqualTo(bytes("new", 20));
+        assertThat(store.getAll("again/a", 20)).isEqualTo(StoreBytes.of("new", 20));
     }
 
     @Test
-    @DisplayName("rule 2: puts that race with deletes of their neighbours all succeed")
+    @DisplayName("S2: puts that race with deletes of their neighbours all succeed")
+    @Mend("when a delete tidies up what is around the object, do not take from a put what it is about to use")
     final void putsSurviveDeletesBesideThem() throws Exception {
         List<Integer> created = Race.of(4, runner -> () -> {
             int count = 0;
             for (int i = 0; i < 200; i++) {
                 String key = "shared/folder/" + runner + "-" + i;
                 count += put(key, 10) == PutOutcome.CREATED ? 1 : 0;
-                assertThat(store.getAll(key, 10)).isEqualTo(bytes(key, 10));
+                assertThat(store.getAll(key, 10)).isEqualTo(StoreBytes.of(key, 10));
                 store.delete(key);
             }
             return count;
@@ -383,7 +437,8 @@ public abstract class BlobStoreContract {
     // ---- durability and consistency
 
     @Test
-    @DisplayName("rule 3: objects are there when the store is opened again")
+    @DisplayName("S3: objects are there when the store is opened again")
+    @Mend("have everything durable before put and delete answer")
     final void objectsOutliveTheStore() {
         put("a", 10);
         put("b/c/d", LARGE);
@@ -394,11 +449,12 @@ public abstract class BlobStoreContract {
         store = provider.open(place);
 
         assertThat(keys(store, "")).containsExactly("a", "b/c/d");
-        assertThat(store.getAll("b/c/d", LARGE)).isEqualTo(bytes("b/c/d", LARGE));
+        assertThat(store.getAll("b/c/d", LARGE)).isEqualTo(StoreBytes.of("b/c/d", LARGE));
     }
 
     @Test
-    @DisplayName("rule 4: what one has put or deleted is at once seen by another")
+    @DisplayName("S4: what one has put or deleted is at once seen by another")
+    @Mend("cache nothing that others may change")
     final void othersSeeItAtOnce() {
         assertThat(store.listingLag())
                 .as("the test is for strongly consistent stores")
@@ -409,7 +465,7 @@ public abstract class BlobStoreContract {
                 assertThat(other.stat(key)).isEmpty();
                 put(key, 100);
                 assertThat(other.stat(key)).contains(new BlobEntry(key, 100));
-                assertThat(other.getAll(key, 100)).isEqualTo(bytes(key, 100));
+                assertThat(other.getAll(key, 100)).isEqualTo(StoreBytes.of(key, 100));
                 assertThat(keys(other, "seen/")).containsExactly(key);
 
                 store.delete(key);
@@ -420,10 +476,71 @@ public abstract class BlobStoreContract {
         }
     }
 
+    @Test
+    @DisplayName(
+            "S3: when a process is killed, what its puts and deletes have answered stays, and nothing half is seen")
+    @Mend("have everything durable, and under its name at once, before put and delete answer")
+    final void answersOutliveTheProcess() throws Exception {
+        Optional<Class<? extends BlobStoreProvider>> other = providerOfAnotherProcess();
+        if (other.isPresent()) {
+            new StoreDeathRules(provider, other.get(), place).dies();
+        } else {
+            objectsOutliveTheStore();
+        }
+    }
+
+    // ---- many at a time, and size
+
+    @Test
+    @DisplayName("S1, S4: of objects that come and go all the time whoever sees one sees all of one")
+    @Mend("let a get that has begun end with the object that it began with, or with NOT_FOUND")
+    final void objectsComeAndGo() throws Exception {
+        try (BlobStore other = provider.open(place)) {
+            new StoreRaceRules(store, other).comeAndGo();
+        }
+    }
+
+    @Test
+    @DisplayName("S4, S6: what has answered before a listing begins is seen by it, while others put and delete")
+    @Mend("list what is there now, not what was there at some earlier time")
+    final void listingsSeeWhatHasAnswered() throws Exception {
+        try (BlobStore other = provider.open(place)) {
+            new StoreRaceRules(store, other).listingsSeeWhatHasAnswered();
+        }
+    }
+
+    @Test
+    @DisplayName("S34: listings that are open at a time, and puts and deletes between, do not disturb each other")
+    @Mend("keep the state of a listing in its cursor, and hold no lock between calls of next()")
+    final void listingsDoNotDisturbEachOther() throws Exception {
+        try (BlobStore other = provider.open(place)) {
+            new StoreRaceRules(store, other).listingsDoNotDisturbEachOther();
+        }
+    }
+
+    @Test
+    @DisplayName("S8: an object that is larger than a pack, which is read in pieces")
+    @Mend("count in long, stream the content, and read only the range that is asked for")
+    final void takesLargeObjects() {
+        int blocks = 40;
+        byte[] block = StoreBytes.of("large", 1 << 20);
+        store.put("large", BlobContent.of(Collections.nCopies(blocks, ByteBuffer.wrap(block))));
+
+        assertThat(store.stat("large")).contains(new BlobEntry("large", (long) blocks << 20));
+        ByteBuffer target = ByteBuffer.allocateDirect(block.length);
+        for (int i = 0; i < blocks; i++) {
+            store.get("large", (long) i << 20, target.clear());
+            assertThat(target.flip().mismatch(ByteBuffer.wrap(block)))
+                    .as("the first byte of MiB %d that is wrong", i)
+                    .isEqualTo(-1);
+        }
+    }
+
     // ---- list, stat, delete
 
     @Test
-    @DisplayName("list: in ascending order of the keys' bytes, as whole keys")
+    @DisplayName("S31: list: in ascending order of the keys' bytes, as whole keys")
+    @Mend("sort by the bytes of the whole key: a/b stands between a.b and a0")
     final void listsInOrder() {
         List<String> keys = new ArrayList<>(List.of(
                 "a-b", "a/b", "a.b", "a_b", "ab", "a0", "a/b-c", "a/bc", "a-b-c/d", "a-/x", "0", "z", "-", "_", "a--"));
@@ -434,7 +551,8 @@ public abstract class BlobStoreContract {
     }
 
     @Test
-    @DisplayName("list: more objects than any page holds, each once, with their lengths")
+    @DisplayName("S32: list: more objects than any page holds, each once, with their lengths")
+    @Mend("follow the pages of a listing to the end")
     final void listsMany() throws Exception {
         List<String> keys = IntStream.range(0, 2500)
                 .mapToObj(i -> "many/" + Integer.toHexString(i % 40) + "/" + i)
@@ -457,7 +575,8 @@ public abstract class BlobStoreContract {
     }
 
     @Test
-    @DisplayName("list: a prefix takes what begins with it and nothing else")
+    @DisplayName("S33: list: a prefix takes what begins with it and nothing else")
+    @Mend("compare the beginning of the whole key with the prefix")
     final void listsByPrefix() {
         Stream.of("p/q/r", "p/q/s/t", "p/q-r", "p/qq/r", "pp/q/r", "p/z").forEach(key -> put(key, 1));
 
@@ -470,7 +589,8 @@ public abstract class BlobStoreContract {
     }
 
     @Test
-    @DisplayName("list: objects that are not touched meanwhile are in it once")
+    @DisplayName("S34: list: objects that are not touched meanwhile are in it once")
+    @Mend("do not end or repeat a listing when something appears or vanishes meanwhile")
     final void listsWhatStays() throws Exception {
         List<String> stay = IntStream.range(0, 300)
                 .mapToObj(i -> "stay/" + i % 7 + "/" + i)
@@ -484,17 +604,21 @@ public abstract class BlobStoreContract {
                 put(key, 1);
                 store.delete(key);
             }
-            for (int i = 0; runner == 1 && i < 30; i++) {
-                List<String> keys = keys(store, "stay/");
-                assertThat(keys).isSorted().doesNotHaveDuplicates().containsAll(stay);
+            try {
+                for (int i = 0; runner == 1 && i < 30; i++) {
+                    List<String> keys = keys(store, "stay/");
+                    assertThat(keys).isSorted().doesNotHaveDuplicates().containsAll(stay);
+                }
+            } finally {
+                done.set(true);
             }
-            done.set(true);
             return 0;
         });
     }
 
     @Test
-    @DisplayName("list: the cursor stands on an object only after next() was true, and closes twice")
+    @DisplayName("S35: list: the cursor stands on an object only after next() was true, and closes twice")
+    @Mend("throw IllegalStateException from entry() before next() and behind the end, or use BlobCursor.of")
     final void cursorKeepsItsRules() {
         put("a", 1);
 
@@ -509,7 +633,8 @@ public abstract class BlobStoreContract {
     }
 
     @Test
-    @DisplayName("stat: tells nothing of what is no object")
+    @DisplayName("S36: stat: tells nothing of what is no object")
+    @Mend("answer empty for what is only the beginning of keys")
     final void statsOnlyObjects() {
         put("s/t/u", 3);
 
@@ -521,7 +646,8 @@ public abstract class BlobStoreContract {
     }
 
     @Test
-    @DisplayName("delete: removes an object and only that, and does nothing when there is none")
+    @DisplayName("S37: delete: removes an object and only that, and does nothing when there is none")
+    @Mend("delete the one object, and nothing under or beside it")
     final void deletesOneObject() {
         Stream.of("d/a", "d/b", "d/c/e", "d-a").forEach(key -> put(key, 1));
 
@@ -537,19 +663,21 @@ public abstract class BlobStoreContract {
     // ---- keys
 
     @Test
-    @DisplayName("keys: all that the package description allows are keys")
+    @DisplayName("S41: keys: all that the package description allows are keys")
+    @Mend("take every key that BlobKeys.isKey takes")
     final void takesEveryLegalKey() {
         List<String> keys = List.of(
                 "0", "-", "_", "a..b", "a.", "_-/-/0", "a/b/c/d/e/f/g/h/i/j", "x".repeat(200), "y/".repeat(99) + "zz");
 
         keys.forEach(key -> put(key, 3));
 
-        keys.forEach(key -> assertThat(store.getAll(key, 3)).isEqualTo(bytes(key, 3)));
+        keys.forEach(key -> assertThat(store.getAll(key, 3)).isEqualTo(StoreBytes.of(key, 3)));
         assertThat(keys(store, "")).containsExactlyElementsOf(new TreeSet<>(keys));
     }
 
     @Test
-    @DisplayName("keys: all others are refused by every method")
+    @DisplayName("S42: keys: all others are refused by every method")
+    @Mend("call BlobKeys.requireKey and requirePrefix first")
     final void refusesIllegalKeys() {
         for (String key : List.of(
                 "",
@@ -582,7 +710,8 @@ public abstract class BlobStoreContract {
     // ---- close
 
     @Test
-    @DisplayName("rule 6: after close every call fails with CLOSED, and close can be called again")
+    @DisplayName("S6: after close every call fails with CLOSED, and close can be called again")
+    @Mend("throw CLOSED from every call after close()")
     final void closedStoreRefuses() {
         put("a", 1);
         BlobCursor cursor = store.list("");
@@ -602,7 +731,8 @@ public abstract class BlobStoreContract {
     }
 
     @Test
-    @DisplayName("rule 6: calls that race with close succeed or fail with CLOSED, and no half object is left")
+    @DisplayName("S6: calls that race with close succeed or fail with CLOSED, and no half object is left")
+    @Mend("turn what close() from another thread makes of a call into CLOSED, and leave nothing half done to be seen")
     final void closeRacesWithCalls() throws Exception {
         for (int round = 0; round < 5; round++) {
             BlobStore own = provider.open(place);
@@ -610,16 +740,17 @@ public abstract class BlobStoreContract {
             Race.of(RACERS, runner -> runner < 2 ? closing(own) : working(own, folder + runner));
         }
         for (BlobEntry entry : entries(store, "")) {
-            assertThat(store.getAll(entry.key(), LARGE)).isEqualTo(bytes(entry.key(), 70_000));
+            assertThat(store.getAll(entry.key(), LARGE)).isEqualTo(StoreBytes.of(entry.key(), 70_000));
         }
     }
 
     @Test
-    @DisplayName("rule 6: close breaks off a put that is under way")
+    @DisplayName("S6: close breaks off a put that is under way")
+    @Mend("ask whether the store was closed before an object gets its name")
     final void closeBreaksOffAPut() throws Exception {
         CountDownLatch halfWay = new CountDownLatch(1);
         CountDownLatch closed = new CountDownLatch(1);
-        BlobContent slow = new Content(bytes("slow", LARGE), () -> {
+        BlobContent slow = new Content(StoreBytes.of("slow", LARGE), () -> {
             halfWay.countDown();
             await(closed);
         });
@@ -652,7 +783,7 @@ public abstract class BlobStoreContract {
             int done = 0;
             try {
                 for (; done < 1000; done++) {
-                    store.put(key + "/" + done, BlobContent.of(bytes(key + "/" + done, 70_000)));
+                    store.put(key + "/" + done, BlobContent.of(StoreBytes.of(key + "/" + done, 70_000)));
                     store.getAll(key + "/" + done, 70_000);
                 }
             } catch (GenieVmException e) {
@@ -663,14 +794,14 @@ public abstract class BlobStoreContract {
     }
 
     private PutOutcome put(String key, int length) {
-        return store.put(key, BlobContent.of(bytes(key, length)));
+        return store.put(key, BlobContent.of(StoreBytes.of(key, length)));
     }
 
     private static void refuses(String key, ThrowingCallable call) {
         assertThatThrownBy(call).as("the key or prefix '%s'", key).isInstanceOf(IllegalArgumentException.class);
     }
 
-    private static List<String> keys(BlobStore store, String prefix) {
+    static List<String> keys(BlobStore store, String prefix) {
         return entries(store, prefix).stream().map(BlobEntry::key).toList();
     }
 
@@ -684,13 +815,6 @@ public abstract class BlobStoreContract {
         return entries;
     }
 
-    /** Bytes that differ from key to key and do not repeat. */
-    private static byte[] bytes(String key, int length) {
-        byte[] bytes = new byte[length];
-        new Random(Arrays.hashCode(key.getBytes(StandardCharsets.UTF_8))).nextBytes(bytes);
-        return bytes;
-    }
-
     private static void await(CountDownLatch latch) throws InterruptedException {
         assertThat(latch.await(1, TimeUnit.MINUTES))
                 .as("the other thread has come that far")
@@ -698,14 +822,13 @@ public abstract class BlobStoreContract {
     }
 
     /** Content with something that happens when half of it has been read. */
-    private record Content(byte[] bytes, HalfWay halfWay) implements BlobContent {
-        interface HalfWay {
-            void run() throws Exception;
+    private record Content(byte[] bytes, long length, HalfWay halfWay) implements BlobContent {
+        Content(byte[] bytes, HalfWay halfWay) {
+            this(bytes, bytes.length, halfWay);
         }
 
-        @Override
-        public long length() {
-            return bytes.length;
+        interface HalfWay {
+            void run() throws Exception;
         }
 
         @Override

@@ -23,78 +23,71 @@ import java.util.function.Consumer;
 /** What the ability to make VMs has to keep. For one test. */
 final class CreationRules {
     private final DriverUnderTest driver;
+    private final VmCreation creation;
     private final Consumer<VmId> removeVm;
 
-    CreationRules(DriverUnderTest driver, Consumer<VmId> removeVm) {
+    CreationRules(DriverUnderTest driver, VmCreation creation, Consumer<VmId> removeVm) {
         this.driver = driver;
+        this.creation = creation;
         this.removeVm = removeVm;
     }
 
     void createsVm() {
-        driver.connection().ability(VmCreation.class).ifPresent(creation -> {
-            VmCreation.NewVmRequest request = newVm(Cancellation.NEVER);
-            VmId id;
-            try (VmCreation.NewVm vm = creation.create(request)) {
-                driver.known().disks().forEach((disk, bytes) -> fill(vm, disk, bytes));
-                assertThat(ids()).as("VMs before it is complete").doesNotContain(request.name());
-                id = vm.complete();
+        VmCreation.NewVmRequest request = newVm(Cancellation.NEVER);
+        VmId id;
+        try (VmCreation.NewVm vm = creation.create(request)) {
+            driver.known().disks().forEach((disk, bytes) -> fill(vm, disk, bytes));
+            assertThat(ids()).as("VMs before it is complete").doesNotContain(request.name());
+            id = vm.complete();
+        }
+        try (VmSnapshot snapshot =
+                driver.connection().beginSnapshot(id, driver.request().build())) {
+            assertThat(snapshot.disks()).hasSameSizeAs(driver.known().disks().keySet());
+            for (SnapshotDisk disk : snapshot.disks()) {
+                assertThat(Disks.read(disk)).isEqualTo(driver.bytes(disk));
             }
-            try (VmSnapshot snapshot =
-                    driver.connection().beginSnapshot(id, driver.request().build())) {
-                assertThat(snapshot.disks())
-                        .hasSameSizeAs(driver.known().disks().keySet());
-                for (SnapshotDisk disk : snapshot.disks()) {
-                    assertThat(Disks.read(disk)).isEqualTo(driver.bytes(disk));
-                }
-                snapshot.abandoned();
-            } finally {
-                removeVm.accept(id);
-            }
-        });
+            snapshot.abandoned();
+        } finally {
+            removeVm.accept(id);
+        }
     }
 
     void removesIncompleteVm() {
-        driver.connection().ability(VmCreation.class).ifPresent(creation -> {
-            List<VmSummary> before = driver.connection().vms().vms();
-            VmCreation.NewVm vm = creation.create(newVm(Cancellation.NEVER));
-            driver.known().disks().forEach((disk, bytes) -> fill(vm, disk, bytes));
-            vm.close();
-            vm.close();
+        List<VmSummary> before = driver.connection().vms().vms();
+        VmCreation.NewVm vm = creation.create(newVm(Cancellation.NEVER));
+        driver.known().disks().forEach((disk, bytes) -> fill(vm, disk, bytes));
+        vm.close();
+        vm.close();
 
-            assertThat(driver.connection().vms().vms()).isEqualTo(before);
-        });
+        assertThat(driver.connection().vms().vms()).isEqualTo(before);
     }
 
     void doesNotReplaceVm() {
-        driver.connection().ability(VmCreation.class).ifPresent(creation -> {
-            VmCreation.NewVmRequest request = newVm(Cancellation.NEVER);
-            try (VmCreation.NewVm first = creation.create(request);
-                    VmCreation.NewVm second = creation.create(request)) {
-                VmId id = first.complete();
-                try {
-                    assertFails(ErrorCode.ALREADY_EXISTS, second::complete);
-                    assertFails(ErrorCode.ALREADY_EXISTS, () -> creation.create(request));
-                    assertThat(Collections.frequency(ids(), request.name())).isEqualTo(1);
-                } finally {
-                    removeVm.accept(id);
-                }
+        VmCreation.NewVmRequest request = newVm(Cancellation.NEVER);
+        try (VmCreation.NewVm first = creation.create(request);
+                VmCreation.NewVm second = creation.create(request)) {
+            VmId id = first.complete();
+            try {
+                assertFails(ErrorCode.ALREADY_EXISTS, second::complete);
+                assertFails(ErrorCode.ALREADY_EXISTS, () -> creation.create(request));
+                assertThat(Collections.frequency(ids(), request.name())).isEqualTo(1);
+            } finally {
+                removeVm.accept(id);
             }
-        });
+        }
     }
 
     void refusesBadCreation() {
-        driver.connection().ability(VmCreation.class).ifPresent(creation -> {
-            List<VmSummary> before = driver.connection().vms().vms();
-            VmCreation.NewVmRequest good = newVm(Cancellation.NEVER);
-            VmCreation.NewVmRequest optioned = new VmCreation.NewVmRequest(
-                    good.name(), good.disks(), Map.of(), Map.of("no-such-option", "1"), Cancellation.NEVER);
+        List<VmSummary> before = driver.connection().vms().vms();
+        VmCreation.NewVmRequest good = newVm(Cancellation.NEVER);
+        VmCreation.NewVmRequest optioned = new VmCreation.NewVmRequest(
+                good.name(), good.disks(), Map.of(), Map.of("no-such-option", "1"), Cancellation.NEVER);
 
-            assertThat(assertFails(ErrorCode.INVALID_ARGUMENT, () -> creation.create(optioned)))
-                    .hasMessageContaining("no-such-option");
-            assertFails(ErrorCode.CANCELLED, () -> creation.create(newVm(new DriverUnderTest.Cancelled())));
+        assertThat(assertFails(ErrorCode.INVALID_ARGUMENT, () -> creation.create(optioned)))
+                .hasMessageContaining("no-such-option");
+        assertFails(ErrorCode.CANCELLED, () -> creation.create(newVm(new DriverUnderTest.Cancelled())));
 
-            assertThat(driver.connection().vms().vms()).isEqualTo(before);
-        });
+        assertThat(driver.connection().vms().vms()).isEqualTo(before);
     }
 
     private VmCreation.NewVmRequest newVm(Cancellation cancellation) {

@@ -7,10 +7,12 @@ import io.genievm.api.RepositoryId;
 import io.genievm.api.SessionId;
 import io.genievm.api.hypervisor.Cancellation;
 import io.genievm.api.hypervisor.ChangeToken;
+import io.genievm.api.hypervisor.Changes;
 import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.hypervisor.SnapshotDisk;
 import io.genievm.api.hypervisor.SnapshotRequest;
 import io.genievm.api.hypervisor.VmSnapshot;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.Objects;
 import java.util.UUID;
@@ -59,8 +61,7 @@ final class DriverUnderTest {
     }
 
     SnapshotRequest.Builder request(RepositoryId owner, Map<DiskId, ChangeToken> parents) {
-        return SnapshotRequest.builder(
-                        owner, new SessionId(UUID.randomUUID().toString().replace("-", "")))
+        return SnapshotRequest.builder(owner, newSession())
                 .parentTokens(parents)
                 .endedSessions(session -> true);
     }
@@ -69,15 +70,32 @@ final class DriverUnderTest {
         return new RepositoryId(UUID.randomUUID().toString().replace("-", ""));
     }
 
+    static SessionId newSession() {
+        return new SessionId(UUID.randomUUID().toString().replace("-", ""));
+    }
+
     byte[] bytes(SnapshotDisk disk) {
         return Objects.requireNonNull(known.disks().get(disk.id()));
     }
 
     /** Takes a new snapshot, which shows that nothing stands in its way, and reads every byte. */
     void assertIsWhole() {
-        try (VmSnapshot snapshot = begin()) {
+        assertIsWhole(Map.of());
+    }
+
+    /** Takes a new snapshot with a parent, whose tokens must be good, and reads every byte. */
+    void assertIsWhole(Map<DiskId, ChangeToken> parents) {
+        try (VmSnapshot snapshot = begin(repository, parents)) {
             for (SnapshotDisk disk : snapshot.disks()) {
-                assertThat(Disks.read(disk)).as("disk '%s'", disk.id()).isEqualTo(bytes(disk));
+                assertThat(Arrays.mismatch(Disks.read(disk), bytes(disk)))
+                        .as("the first byte of disk '%s' that is wrong", disk.id())
+                        .isEqualTo(-1);
+                ChangeToken parent = parents.get(disk.id());
+                if (parent != null) {
+                    assertThat(disk.changesSince(parent))
+                            .as("the answer of disk '%s' to its parent's token", disk.id())
+                            .isInstanceOf(Changes.Known.class);
+                }
             }
             snapshot.abandoned();
         }

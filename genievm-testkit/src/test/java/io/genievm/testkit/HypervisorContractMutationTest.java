@@ -12,6 +12,7 @@ import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.Capability;
 import io.genievm.api.hypervisor.ChangeToken;
 import io.genievm.api.hypervisor.Changes;
+import io.genievm.api.hypervisor.DiskReader;
 import io.genievm.api.hypervisor.DiskWriter;
 import io.genievm.api.hypervisor.DiskWriting;
 import io.genievm.api.hypervisor.DriverFact;
@@ -34,6 +35,8 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -72,7 +75,7 @@ class HypervisorContractMutationTest {
         TrackingHypervisorContractTest contract = new TrackingHypervisorContractTest() {
             @Override
             protected void write(VmId vm, DiskId disk, long offset, byte[] bytes) {
-                notOverridden(vm, disk, offset, bytes);
+                Hook.run("write", () -> notOverridden(vm, disk, offset, bytes));
             }
         };
         contract.connect();
@@ -90,6 +93,8 @@ class HypervisorContractMutationTest {
         lives(all);
         facts(all);
         writing(all);
+        ends(all);
+        sizes(all);
         return all.stream();
     }
 
@@ -414,6 +419,107 @@ class HypervisorContractMutationTest {
         add(all, "a fact names a disk that is not there", "factsAreWellFormed", adding("NOTE", "no-such-disk"));
     }
 
+    private static void ends(List<Arguments> all) {
+        add(all, "a second snapshot ends the first", "secondSnapshotHarmsNobody", new Mutation() {
+            private VmSnapshot last;
+
+            @Override
+            VmSnapshot begin(HypervisorConnection connection, VmId vm, SnapshotRequest request) {
+                if (last != null) {
+                    last.close();
+                }
+                last = connection.beginSnapshot(vm, request);
+                return last;
+            }
+        });
+        add(all, "a cancelled snapshot fails in any way", "cancelsWhileItBegins", new Mutation() {
+            @Override
+            VmSnapshot begin(HypervisorConnection connection, VmId vm, SnapshotRequest request) {
+                LockSupport.parkNanos(50_000_000);
+                if (request.cancellation().isCancelled()) {
+                    throw new GenieVmException(ErrorCode.IO_ERROR, "something happened");
+                }
+                return connection.beginSnapshot(vm, request);
+            }
+        });
+        add(all, "a cancelled snapshot stays behind", "obeysCancellation", new Mutation() {
+            @Override
+            VmSnapshot begin(HypervisorConnection connection, VmId vm, SnapshotRequest request) {
+                return connection.beginSnapshot(
+                        vm,
+                        SnapshotRequest.builder(request.repository(), request.session())
+                                .build());
+            }
+        });
+        add(all, "the end of the connection is any failure", "endOfTheConnectionBreaksOff", new Mutation() {
+            @Override
+            DiskReader openReader(SnapshotDisk disk) {
+                return new Reader(disk.openReader()) {
+                    @Override
+                    public void read(long offset, ByteBuffer target) {
+                        try {
+                            super.read(offset, target);
+                        } catch (GenieVmException e) {
+                            throw new GenieVmException(ErrorCode.IO_ERROR, e.getMessage());
+                        }
+                    }
+                };
+            }
+        });
+        add(all, "a reader is closed once", "closesAtTheSameTime", new Mutation() {
+            @Override
+            DiskReader openReader(SnapshotDisk disk) {
+                AtomicBoolean closed = new AtomicBoolean();
+                return new Reader(disk.openReader()) {
+                    @Override
+                    public void close() {
+                        if (closed.getAndSet(true)) {
+                            throw new GenieVmException(ErrorCode.IO_ERROR, "closed twice");
+                        }
+                        super.close();
+                    }
+                };
+            }
+        });
+        add(all, "the reader that was opened last is everybody's", "servesManyAtATime", new Mutation() {
+            private volatile DiskReader last;
+
+            @Override
+            DiskReader openReader(SnapshotDisk disk) {
+                last = disk.openReader();
+                return new Reader(last) {
+                    @Override
+                    public void read(long offset, ByteBuffer target) {
+                        LockSupport.parkNanos(50_000_000);
+                        last.read(offset, target);
+                    }
+                };
+            }
+        });
+    }
+
+    private static void sizes(List<Arguments> all) {
+        add(all, "sizes are counted in int", "sizeDoesNotMatter", new Mutation() {
+            @Override
+            long capacity(SnapshotDisk disk) {
+                return disk.capacity() & Integer.MAX_VALUE;
+            }
+        });
+        add(all, "everything is allocated", "sizeDoesNotMatter", new Mutation() {
+            @Override
+            ExtentCursor allocated(SnapshotDisk disk) {
+                return ExtentCursor.whole(disk.capacity());
+            }
+        });
+        add(all, "of many extents some are told", "sizeDoesNotMatter", new Mutation() {
+            @Override
+            ExtentCursor allocated(SnapshotDisk disk) {
+                List<Extent> extents = Disks.extents(disk.allocated(), disk.capacity());
+                return ExtentCursor.of(extents.subList(0, Math.min(1024, extents.size())));
+            }
+        });
+    }
+
     private static void writing(List<Arguments> all) {
         add(all, "another capacity", "opensDisksForWriting", new Mutation() {
             @Override
@@ -579,6 +685,25 @@ class HypervisorContractMutationTest {
                 }
                 late.committed();
             }
+        }
+    }
+
+    /** A reader that passes every call on. */
+    private static class Reader implements DiskReader {
+        private final DiskReader reader;
+
+        Reader(DiskReader reader) {
+            this.reader = reader;
+        }
+
+        @Override
+        public void read(long offset, ByteBuffer target) {
+            reader.read(offset, target);
+        }
+
+        @Override
+        public void close() {
+            reader.close();
         }
     }
 

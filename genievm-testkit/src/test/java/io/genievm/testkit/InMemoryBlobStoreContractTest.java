@@ -2,6 +2,7 @@ package io.genievm.testkit;
 
 import io.genievm.api.store.BlobStoreConfig;
 import io.genievm.api.store.BlobStoreProvider;
+import java.util.Optional;
 
 class InMemoryBlobStoreContractTest extends BlobStoreContract {
     private final BlobStoreProvider provider = new InMemoryBlobStoreProvider();
@@ -14,5 +15,10 @@ class InMemoryBlobStoreContractTest extends BlobStoreContract {
     @Override
     protected BlobStoreConfig emptyPlace() {
         return BlobStoreConfig.of("memory:place");
+    }
+
+    @Override
+    protected Optional<Class<? extends BlobStoreProvider>> providerOfAnotherProcess() {
+        return Optional.empty();
     }
 }

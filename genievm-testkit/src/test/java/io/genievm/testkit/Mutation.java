@@ -10,6 +10,7 @@ import io.genievm.api.hypervisor.DiskReader;
 import io.genievm.api.hypervisor.DiskWriter;
 import io.genievm.api.hypervisor.DiskWriting;
 import io.genievm.api.hypervisor.DriverFact;
+import io.genievm.api.hypervisor.ExtentCursor;
 import io.genievm.api.hypervisor.HypervisorConfig;
 import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.hypervisor.HypervisorProvider;
@@ -41,6 +42,18 @@ class Mutation {
 
     Changes changesSince(SnapshotDisk disk, ChangeToken token) {
         return disk.changesSince(token);
+    }
+
+    long capacity(SnapshotDisk disk) {
+        return disk.capacity();
+    }
+
+    ExtentCursor allocated(SnapshotDisk disk) {
+        return disk.allocated();
+    }
+
+    DiskReader openReader(SnapshotDisk disk) {
+        return disk.openReader();
     }
 
     List<DriverFact> facts(VmSnapshot snapshot) {
@@ -175,6 +188,21 @@ class Mutation {
         @Override
         public Optional<ChangeToken> token() {
             return Mutation.this.token(disk);
+        }
+
+        @Override
+        public long capacity() {
+            return Mutation.this.capacity(disk);
+        }
+
+        @Override
+        public ExtentCursor allocated() {
+            return Mutation.this.allocated(disk);
+        }
+
+        @Override
+        public DiskReader openReader() {
+            return Mutation.this.openReader(disk);
         }
 
         @Override

@@ -19,7 +19,7 @@ class TrackingHypervisorContractTest extends InMemoryHypervisorContractTest {
     }
 
     /** What a driver does that does not say how to write. */
-    final void notOverridden(VmId vm, DiskId disk, long offset, byte[] bytes) {
+    final void notOverridden(VmId vm, DiskId disk, long offset, byte[] bytes) throws Exception {
         super.write(vm, disk, offset, bytes);
     }
 

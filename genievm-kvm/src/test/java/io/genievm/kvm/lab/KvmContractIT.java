@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.SortedMap;
@@ -129,6 +130,12 @@ class KvmContractIT extends HypervisorProviderContract {
         guest.bitmaps(disk.value()).keySet().stream()
                 .filter(bitmap -> bitmap.startsWith("genievm-"))
                 .forEach(bitmap -> guest.removeBitmap(disk.value(), bitmap));
+    }
+
+    /** Deaths have tests of their own, {@code KvmKillIT}, which know what is left on the host. */
+    @Override
+    protected Optional<Class<? extends HypervisorProvider>> providerOfAnotherProcess() {
+        return Optional.empty();
     }
 
     @Override

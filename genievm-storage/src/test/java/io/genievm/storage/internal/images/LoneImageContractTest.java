@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -38,6 +39,11 @@ class LoneImageContractTest extends HypervisorProviderContract {
             throw new UncheckedIOException(e);
         }
         return new KnownVm("disk.raw", Map.of("disk.raw", bytes));
+    }
+
+    @Override
+    protected Optional<Class<? extends HypervisorProvider>> providerOfAnotherProcess() {
+        return Optional.of(ImagesProvider.class);
     }
 
     private static final class ImagesWithoutLists implements HypervisorProvider {
