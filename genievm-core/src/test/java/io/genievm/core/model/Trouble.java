@@ -108,7 +108,7 @@ final class Trouble implements InterceptedStore.Interceptor, InMemoryHypervisor.
             return effect.get();
         }
         if (kind == Kind.DEATH_AFTER || kind == Kind.LOST_ANSWER) {
-            Object unheard = effect.get();
+            Object unused = effect.get();
         }
         throw new GenieVmException(ErrorCode.IO_ERROR, kind + " at " + what);
     }

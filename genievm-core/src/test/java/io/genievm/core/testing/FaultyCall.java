@@ -60,7 +60,7 @@ public final class FaultyCall implements InterceptedStore.Interceptor {
         if (number == faulty) {
             where = what;
             if (fault == Fault.ANSWER_LOST || fault == Fault.DEAD_AFTER) {
-                Object unheard = effect.get();
+                Object unused = effect.get();
             }
         }
         throw new GenieVmException(ErrorCode.TRANSIENT_IO_ERROR, what + " failed");

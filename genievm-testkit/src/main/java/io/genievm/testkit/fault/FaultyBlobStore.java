@@ -187,7 +187,7 @@ public final class FaultyBlobStore extends ForwardingBlobStore {
         synchronized (lock) {
             StoreCall call = new StoreCall(calls++, operation, key);
             fault = script.faultAt(call);
-            if (fault != StoreFault.NONE) {
+            if (!fault.equals(StoreFault.NONE)) {
                 injected.add(new Injected(call, fault));
             }
         }

@@ -12,9 +12,9 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableSet;
 import java.util.Set;
 import java.util.SortedMap;
-import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Predicate;
@@ -137,8 +137,8 @@ final class NewDomainXml {
      *
      * @throws GenieVmException as {@link #of} does
      */
-    static SortedSet<String> hostAccessOf(String original) {
-        SortedSet<String> found = new TreeSet<>();
+    static NavigableSet<String> hostAccessOf(String original) {
+        NavigableSet<String> found = new TreeSet<>();
         Element domain = parse(original).getDocumentElement();
         for (Node node = domain.getFirstChild(); node != null; node = node.getNextSibling()) {
             if (node instanceof Element element && element.getNamespaceURI() != null) {
