@@ -3,7 +3,6 @@ module io.genievm.storage {
     requires transitive io.genievm.api;
     requires com.fasterxml.jackson.core;
     requires com.sun.jna;
-    requires jdk.unsupported;
     requires org.slf4j;
     requires static org.jspecify;
 

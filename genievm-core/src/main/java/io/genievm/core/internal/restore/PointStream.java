@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,7 +40,7 @@ public final class PointStream implements AutoCloseable {
     private final TaskControl control;
     private final Manifest manifest;
     private final List<Manifest.Disk> disks;
-    private final Consumer consumer;
+    private final Supplier<? extends Receiver> receivers;
     private final int chunkSize;
     private final DamageCollector damage;
     private final LongAdder fetched = new LongAdder();
@@ -49,24 +50,32 @@ public final class PointStream implements AutoCloseable {
     private IndexView index;
     private boolean indexReread;
 
-    /** Takes the chunks; called by several threads. */
-    public interface Consumer {
+    /** Takes the chunks for one thread. */
+    @FunctionalInterface
+    public interface Receiver {
         /** Takes a chunk; {@code disk} is its number in the list of disks, and the last chunk is padded with zeroes. */
         void chunk(int disk, long chunk, byte[] content, int offset);
+
+        /** Is told when a while may pass until the next chunk: what was kept back has to go now. */
+        default void flush() {}
     }
 
-    /** Prepares to deliver some disks of a point. */
+    /**
+     * Prepares to deliver some disks of a point.
+     *
+     * @param receivers makes one for each thread that delivers
+     */
     public PointStream(
             RepositoryAccess access,
             TaskControl control,
             Manifest manifest,
             List<Manifest.Disk> disks,
-            Consumer consumer) {
+            Supplier<? extends Receiver> receivers) {
         this.access = access;
         this.control = control;
         this.manifest = manifest;
         this.disks = disks;
-        this.consumer = consumer;
+        this.receivers = receivers;
         this.chunkSize = access.options().chunkSize();
         this.damage = new DamageCollector(chunkSize);
         this.failed = new RecordSorter(access.workFiles(), access.memoryBudget() / 8);
@@ -207,20 +216,21 @@ public final class PointStream implements AutoCloseable {
         workers.run(stop -> {
             try (Segment segment = source.newSegment()) {
                 Batch batch = new Batch();
+                Receiver receiver = receivers.get();
                 while (!stop.requested()
                         && schedule.take(batch, () -> {
                             control.checkpoint();
-                            deliver(batch, source, segment);
+                            deliver(batch, source, segment, receiver);
                         })) {
                     control.checkpoint();
-                    deliver(batch, source, segment);
+                    deliver(batch, source, segment, receiver);
                 }
             }
         });
         control.checkpoint();
     }
 
-    private void deliver(Batch batch, SegmentSource source, Segment segment) {
+    private void deliver(Batch batch, SegmentSource source, Segment segment, Receiver receiver) {
         if (!batch.opened) {
             batch.opened = true;
             try {
@@ -241,12 +251,13 @@ public final class PointStream implements AutoCloseable {
             long chunk = batch.records[at + 1] & 0xffff_ffff_ffffL;
             int disk = (int) (batch.records[at + 2] >>> 32);
             if (batch.usable && isGood(batch, segment, position, at)) {
-                consumer.chunk(disk, chunk, segment.content(), segment.contentOffset(position));
+                receiver.chunk(disk, chunk, segment.content(), segment.contentOffset(position));
             } else {
                 fail(disk, chunk);
             }
             control.meter().read(chunkSize);
         }
+        receiver.flush();
     }
 
     /** Whether an entry is what the map asks for; one that was checked for the last record is not hashed again. */
@@ -284,6 +295,7 @@ public final class PointStream implements AutoCloseable {
         private final MapReader maps = new MapReader(access, index);
         private final SegmentSource source = new SegmentSource(access, index.packs());
         private final Segment segment = source.newSegment();
+        private final Receiver receiver = receivers.get();
         private final Scratch scratch = new Scratch();
         private final Location location = new Location();
         private final Set<Long> bad = new HashSet<>();
@@ -325,7 +337,8 @@ public final class PointStream implements AutoCloseable {
                         open = place;
                     }
                     if (segment.checkEntry(location.position(), ids, idOffset)) {
-                        consumer.chunk(disk, chunk, segment.content(), segment.contentOffset(location.position()));
+                        receiver.chunk(disk, chunk, segment.content(), segment.contentOffset(location.position()));
+                        receiver.flush();
                         return;
                     }
                     message = object + " holds something else at " + location.offset() + " than the index says";

@@ -2,6 +2,7 @@ package io.genievm.core.internal.restore;
 
 import io.genievm.api.hypervisor.DiskLimits;
 import io.genievm.api.hypervisor.DiskWriter;
+import io.genievm.api.internal.UncachedChannel;
 import io.genievm.core.internal.work.IoErrors;
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -17,11 +18,16 @@ import java.util.Set;
 /** Writes a new raw file of a given size. Safe for use by several threads. */
 final class RawFileWriter implements DiskWriter {
     private final Path path;
+    /** Shorter writes are better gathered by the kernel. */
+    private static final int WORTH_A_REQUEST = 1 << 17;
+
     private final FileChannel channel;
+    private final UncachedChannel uncached;
 
     private RawFileWriter(Path path, FileChannel channel) {
         this.path = path;
         this.channel = channel;
+        this.uncached = UncachedChannel.open(path);
     }
 
     /** Creates the file, which only its owner may read, with its full size and no data. */
@@ -50,7 +56,8 @@ final class RawFileWriter implements DiskWriter {
         try {
             long at = offset;
             while (source.hasRemaining()) {
-                at += channel.write(source, at);
+                int direct = source.remaining() < WORTH_A_REQUEST ? 0 : uncached.write(source, at);
+                at += direct > 0 ? direct : channel.write(source, at);
             }
         } catch (IOException e) {
             throw IoErrors.of(path.toString(), "write to", e);
@@ -74,6 +81,7 @@ final class RawFileWriter implements DiskWriter {
     @Override
     public void close() {
         try {
+            uncached.close();
             channel.close();
         } catch (IOException e) {
             throw IoErrors.of(path.toString(), "close", e);

@@ -33,6 +33,7 @@ import java.util.TreeSet;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /** One restore of one point. For one thread. */
 public final class RestoreTask {
@@ -183,12 +184,7 @@ public final class RestoreTask {
             for (Manifest.Disk disk : disks) {
                 outputs.add(new Output(disk, target.openWriter(disk), target.isBlank()));
             }
-            try (PointStream stream = new PointStream(
-                    access,
-                    control,
-                    manifest,
-                    disks,
-                    (disk, chunk, content, offset) -> outputs.get(disk).write(chunk, content, offset))) {
+            try (PointStream stream = new PointStream(access, control, manifest, disks, () -> new Writes(outputs))) {
                 List<Damage> damage = target.prepare(stream);
                 if (damage.isEmpty()) {
                     damage = write(stream, outputs, target);
@@ -247,6 +243,52 @@ public final class RestoreTask {
                 + first.message() + ")";
     }
 
+    /** Puts what is to be written in a row together, and writes it with one request. For one thread. */
+    private static final class Writes implements PointStream.Receiver {
+        private static final int LONGEST = 1 << 20;
+
+        private final List<Output> outputs;
+        /** Aligned, so that it can be handed to a device as it is. */
+        private final ByteBuffer row = ByteBuffer.allocateDirect(LONGEST + HOLE_BYTES)
+                .alignedSlice(HOLE_BYTES)
+                .slice(0, LONGEST);
+
+        private @Nullable Output output;
+        private long position;
+
+        Writes(List<Output> outputs) {
+            this.outputs = outputs;
+        }
+
+        @Override
+        public void chunk(int disk, long chunk, byte[] content, int offset) {
+            outputs.get(disk).write(chunk, content, offset, this);
+        }
+
+        void add(Output to, long start, byte[] content, int offset, int length) {
+            if (output != to || position + row.position() != start || row.remaining() < length) {
+                flush();
+                if (length > row.remaining()) {
+                    to.write(start, ByteBuffer.wrap(content, offset, length));
+                    return;
+                }
+                output = to;
+                position = start;
+            }
+            row.put(content, offset, length);
+        }
+
+        @Override
+        public void flush() {
+            Output to = output;
+            if (to != null) {
+                output = null;
+                to.write(position, row.flip());
+                row.clear();
+            }
+        }
+    }
+
     /** One disk that is written by several threads. */
     private final class Output {
         private final DiskWriter writer;
@@ -272,7 +314,7 @@ public final class RestoreTask {
         }
 
         /** Writes a chunk, but for its runs of zeroes: those are made, unless they are there. */
-        void write(long chunk, byte[] content, int offset) {
+        void write(long chunk, byte[] content, int offset, Writes writes) {
             long start = chunk * access.options().chunkSize();
             int length = (int) Math.min(access.options().chunkSize(), capacity - start);
             for (int at = 0; at < length; ) {
@@ -282,7 +324,7 @@ public final class RestoreTask {
                     end = Math.min(length, end + grain);
                 } while (end < length && isZero(content, offset + end, Math.min(grain, length - end)) == zero);
                 if (!zero) {
-                    writeRange(start + at, content, offset + at, end - at);
+                    writes.add(this, start + at, content, offset + at, end - at);
                 } else if (!blank) {
                     zeroRange(start + at, end - at);
                 }
@@ -290,13 +332,15 @@ public final class RestoreTask {
             }
         }
 
-        private void writeRange(long position, byte[] content, int offset, int length) {
+        /** Writes what is left in a buffer. */
+        void write(long position, ByteBuffer source) {
+            int length = source.remaining();
             permits.acquireUninterruptibly();
             try {
                 int max = writer.limits().maxRequest();
-                for (int done = 0; done < length; done += max) {
-                    writer.write(
-                            position + done, ByteBuffer.wrap(content, offset + done, Math.min(max, length - done)));
+                int end = source.limit();
+                for (long at = position; source.position() < end; at += max) {
+                    writer.write(at, source.limit(Math.min(end, source.position() + max)));
                 }
             } finally {
                 permits.release();

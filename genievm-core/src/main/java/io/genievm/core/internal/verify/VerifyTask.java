@@ -93,7 +93,7 @@ public final class VerifyTask {
         if (!request.structureOnly()) {
             control.meter().enter(TaskPhase.DATA);
             try (PointStream stream = new PointStream(
-                    access, control, manifest, manifest.disks(), (disk, chunk, content, offset) -> {})) {
+                    access, control, manifest, manifest.disks(), () -> (disk, chunk, content, offset) -> {})) {
                 addIfStillListed(stream.run(), manifest);
                 stream.index().problems().forEach(this::note);
                 checkedBytes.add(stream.fetchedBytes());

@@ -5,6 +5,7 @@ import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
 import io.genievm.api.hypervisor.DiskLimits;
 import io.genievm.api.hypervisor.DiskWriter;
+import io.genievm.api.internal.UncachedChannel;
 import io.genievm.storage.internal.file.FileErrors;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -22,7 +23,11 @@ final class ImageWriter implements DiskWriter, Scope.Part {
     private static final int REGION = 1 << 20;
 
     private final Path file;
+    /** Shorter writes are better gathered by the kernel. */
+    private static final int WORTH_A_REQUEST = 1 << 17;
+
     private final FileChannel channel;
+    private final UncachedChannel uncached;
     private final long capacity;
     private final Resource resource;
     private final Consumer<ImageWriter> onClose;
@@ -32,6 +37,7 @@ final class ImageWriter implements DiskWriter, Scope.Part {
     ImageWriter(Path file, FileChannel channel, long capacity, Resource resource, Consumer<ImageWriter> onClose) {
         this.file = file;
         this.channel = channel;
+        this.uncached = UncachedChannel.open(file);
         this.capacity = capacity;
         this.resource = resource;
         this.onClose = onClose;
@@ -83,6 +89,7 @@ final class ImageWriter implements DiskWriter, Scope.Part {
         closed = true;
         onClose.accept(this);
         try {
+            uncached.close();
             channel.close();
         } catch (IOException e) {
             // What was flushed is safe, and more is not promised.
@@ -95,7 +102,8 @@ final class ImageWriter implements DiskWriter, Scope.Part {
         long position = offset;
         try {
             while (source.hasRemaining()) {
-                position += channel.write(source, position);
+                int direct = source.remaining() < WORTH_A_REQUEST ? 0 : uncached.write(source, position);
+                position += direct > 0 ? direct : channel.write(source, position);
             }
         } catch (IOException e) {
             throw failure(bytes, e);

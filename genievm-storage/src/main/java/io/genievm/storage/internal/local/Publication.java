@@ -3,6 +3,7 @@ package io.genievm.storage.internal.local;
 import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
+import io.genievm.api.internal.UncachedChannel;
 import io.genievm.api.store.BlobContent;
 import io.genievm.api.store.PutOutcome;
 import io.genievm.storage.internal.file.FileErrors;

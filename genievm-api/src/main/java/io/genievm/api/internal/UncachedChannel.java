@@ -1,4 +1,4 @@
-package io.genievm.storage.internal.local;
+package io.genievm.api.internal;
 
 import com.sun.nio.file.ExtendedOpenOption;
 import java.io.IOException;
@@ -13,20 +13,25 @@ import org.jspecify.annotations.Nullable;
 /**
  * A second channel to a file that writes past the page cache what begins and ends at the borders of blocks, in the file and
  * in memory. What is stored is not read again soon: to copy it into the cache costs more than to compress it, and drives
- * from the cache what others need. For one thread.
+ * from the cache what others need. Safe for use by several threads.
  */
-final class UncachedChannel implements AutoCloseable {
+public final class UncachedChannel implements AutoCloseable {
     /** What memory and file have to be aligned to, in bytes, where the file system does not ask for less. */
-    static final int BLOCK = 4096;
+    public static final int BLOCK = 4096;
 
-    private @Nullable FileChannel channel;
+    private volatile @Nullable FileChannel channel;
 
     private UncachedChannel(@Nullable FileChannel channel) {
         this.channel = channel;
     }
 
-    /** Opens it where the file system can do that, and elsewhere one that writes nothing. */
-    static UncachedChannel open(Path file) {
+    /**
+     * Opens it where the file system can do that, and elsewhere one that writes nothing.
+     *
+     * @param file a file that is there
+     * @return the channel, which is the caller's to close
+     */
+    public static UncachedChannel open(Path file) {
         try {
             // Network file systems name their transfer size here, and are better at gathering writes than we are.
             if (Files.getFileStore(file).getBlockSize() <= BLOCK) {
@@ -40,19 +45,26 @@ final class UncachedChannel implements AutoCloseable {
         return none();
     }
 
-    /** One that writes nothing. */
-    static UncachedChannel none() {
+    /**
+     * One that writes nothing.
+     *
+     * @return a channel that need not be closed
+     */
+    public static UncachedChannel none() {
         return new UncachedChannel(null);
     }
 
     /**
      * Writes as much of a buffer as can be written past the cache, from its position on, which is advanced.
      *
-     * @param position where in the file
+     * @param source with what is to be written
+     * @param position where in the file, in bytes
      * @return how many bytes were written, 0 when the next one has to go another way
+     * @throws IOException when the file can not be written
      */
-    int write(ByteBuffer source, long position) throws IOException {
-        if (channel == null
+    public int write(ByteBuffer source, long position) throws IOException {
+        FileChannel open = channel;
+        if (open == null
                 || !source.isDirect()
                 || position % BLOCK != 0
                 || source.alignmentOffset(source.position(), BLOCK) != 0) {
@@ -61,7 +73,7 @@ final class UncachedChannel implements AutoCloseable {
         int end = source.limit();
         source.limit(source.position() + source.remaining() / BLOCK * BLOCK);
         try {
-            return source.hasRemaining() ? channel.write(source, position) : 0;
+            return source.hasRemaining() ? open.write(source, position) : 0;
         } catch (IOException e) {
             if (!String.valueOf(e.getMessage()).contains("Invalid argument")) {
                 throw e;
@@ -76,8 +88,8 @@ final class UncachedChannel implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        if (channel != null) {
-            FileChannel closing = channel;
+        FileChannel closing = channel;
+        if (closing != null) {
             channel = null;
             closing.close();
         }
