@@ -113,7 +113,7 @@ public final class GenieVm implements AutoCloseable {
         private @Nullable Executor executor;
         private Clock clock = Clock.systemUTC();
         private @Nullable Path workDirectory;
-        private long memoryBudget = 96L << 20;
+        private long memoryBudget = 56L << 20;
         private int parallelism = Runtime.getRuntime().availableProcessors();
         private Duration storePatience = Duration.ofMinutes(1);
 
@@ -192,7 +192,7 @@ public final class GenieVm implements AutoCloseable {
         /**
          * Sets the most memory for buffers of one task, heap and direct memory together.
          *
-         * @param bytes at least 16 MiB; 96 MiB unless set
+         * @param bytes at least 16 MiB; 56 MiB unless set
          * @return this builder
          * @throws IllegalArgumentException when it is less
          */
