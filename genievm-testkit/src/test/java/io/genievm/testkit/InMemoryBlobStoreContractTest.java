@@ -4,6 +4,7 @@ import io.genievm.api.store.BlobStoreConfig;
 import io.genievm.api.store.BlobStoreProvider;
 import java.util.Optional;
 
+// guide: contract
 class InMemoryBlobStoreContractTest extends BlobStoreContract {
     private final BlobStoreProvider provider = new InMemoryBlobStoreProvider();
 
@@ -22,3 +23,4 @@ class InMemoryBlobStoreContractTest extends BlobStoreContract {
         return Optional.empty();
     }
 }
+// guide: end
