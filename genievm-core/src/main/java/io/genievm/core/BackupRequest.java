@@ -27,6 +27,7 @@ public final class BackupRequest {
     private final boolean full;
     private final AuditMode audit;
     private final double auditShare;
+    private final boolean checkCompression;
 
     private BackupRequest(Builder builder) {
         this.vm = builder.vm;
@@ -37,6 +38,7 @@ public final class BackupRequest {
         this.full = builder.full;
         this.audit = builder.audit;
         this.auditShare = builder.auditShare;
+        this.checkCompression = builder.checkCompression;
     }
 
     /**
@@ -126,6 +128,17 @@ public final class BackupRequest {
     }
 
     /**
+     * Whether everything that is compressed is decompressed again and compared before it is stored. What is not the same is
+     * stored uncompressed, so that the point is right, and the report has a warning {@code COMPRESSION_FAILED} that names
+     * the disk and where it was first: the processor, the memory or the codec errs.
+     *
+     * @return true unless set
+     */
+    public boolean checkCompression() {
+        return checkCompression;
+    }
+
+    /**
      * Collects the parts of a {@link BackupRequest}. For one thread.
      *
      * @since 0.1
@@ -139,6 +152,7 @@ public final class BackupRequest {
         private boolean full;
         private AuditMode audit = AuditMode.SAMPLE;
         private double auditShare = DEFAULT_AUDIT_SHARE;
+        private boolean checkCompression = true;
 
         private Builder(VmId vm) {
             this.vm = vm;
@@ -225,6 +239,18 @@ public final class BackupRequest {
                         "no audit share " + value + ": allowed are " + MIN_AUDIT_SHARE + " to 1");
             }
             this.auditShare = value;
+            return this;
+        }
+
+        /**
+         * Sets whether everything that is compressed is decompressed again and compared before it is stored. That costs
+         * processor time, which {@code docs/adr/0011-compression-is-checked.md} gives figures of.
+         *
+         * @param value whether
+         * @return this builder
+         */
+        public Builder checkCompression(boolean value) {
+            this.checkCompression = value;
             return this;
         }
 

@@ -6,6 +6,7 @@ import io.genievm.api.hypervisor.HypervisorProvider;
 import io.genievm.api.store.BlobStoreConfig;
 import io.genievm.api.store.BlobStoreProvider;
 import io.genievm.core.internal.engine.Engine;
+import io.genievm.core.internal.format.Compressor;
 import io.genievm.core.internal.spi.Providers;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -13,6 +14,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executor;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,7 +35,8 @@ public final class GenieVm implements AutoCloseable {
                 builder.workDirectory,
                 builder.memoryBudget,
                 builder.parallelism,
-                builder.storePatience);
+                builder.storePatience,
+                builder.compressors);
     }
 
     /**
@@ -116,6 +119,7 @@ public final class GenieVm implements AutoCloseable {
         private long memoryBudget = 56L << 20;
         private int parallelism = Runtime.getRuntime().availableProcessors();
         private Duration storePatience = Duration.ofMinutes(1);
+        private Function<Codec, Compressor> compressors = Compressor::of;
 
         private Builder() {}
 
@@ -239,6 +243,12 @@ public final class GenieVm implements AutoCloseable {
                 throw new IllegalArgumentException("the patience with stores is 0 to one day, not " + value);
             }
             this.storePatience = value;
+            return this;
+        }
+
+        /** For tests of what becomes of a codec that errs. */
+        Builder compressors(Function<Codec, Compressor> value) {
+            this.compressors = value;
             return this;
         }
 

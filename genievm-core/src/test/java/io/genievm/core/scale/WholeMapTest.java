@@ -76,7 +76,8 @@ class WholeMapTest {
                 ForkJoinPool.commonPool(),
                 Clock.systemUTC(),
                 32 << 20,
-                2);
+                2,
+                Compressor::of);
         private final long chunks;
 
         private Job(long chunks) {

@@ -23,6 +23,7 @@ import io.genievm.core.VerifyRequest;
 import io.genievm.testkit.InMemoryDisk;
 import io.genievm.testkit.InMemoryHypervisor;
 import io.genievm.testkit.InMemoryVm;
+import io.genievm.testkit.fault.FaultyBlobStore;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -38,6 +39,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 
 /** A repository in memory, a hypervisor in memory, and what was backed up, to compare with. For one thread. */
@@ -51,6 +53,7 @@ public final class Lab implements AutoCloseable {
     private static final BlobStoreConfig PLACE = BlobStoreConfig.of("lab:place");
 
     private final InterceptedStore store = new InterceptedStore();
+    private final FaultyBlobStore faulty = new FaultyBlobStore(store);
     private final InMemoryHypervisor hypervisor = new InMemoryHypervisor();
     private final HypervisorConnection connection = hypervisor.connect();
     private final Map<SessionId, Map<DiskId, byte[]>> truth = new TreeMap<>(Comparator.comparing(SessionId::value));
@@ -68,24 +71,34 @@ public final class Lab implements AutoCloseable {
     }
 
     public Lab(RepositoryOptions options, int parallelism) {
+        this(options, parallelism, builder -> builder);
+    }
+
+    /** One with settings that are not public. */
+    public Lab(RepositoryOptions options, int parallelism, UnaryOperator<GenieVm.Builder> settings) {
         try {
             directory = Files.createTempDirectory("genievm-lab");
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        genie = GenieVm.builder()
-                .blobStoreProvider(new Place())
-                .workDirectory(directory.resolve("work"))
-                .memoryBudget(16 << 20)
-                .parallelism(parallelism)
-                .storePatience(PATIENCE)
-                .clock(Clock.fixed(Instant.parse("2026-11-21T08:40:00Z"), ZoneOffset.UTC))
+        genie = settings.apply(GenieVm.builder()
+                        .blobStoreProvider(new Place())
+                        .workDirectory(directory.resolve("work"))
+                        .memoryBudget(16 << 20)
+                        .parallelism(parallelism)
+                        .storePatience(PATIENCE)
+                        .clock(Clock.fixed(Instant.parse("2026-11-21T08:40:00Z"), ZoneOffset.UTC)))
                 .open();
         repository = genie.createRepository(PLACE, options);
     }
 
     public InterceptedStore store() {
         return store;
+    }
+
+    /** What the repository works with: the store, of which calls may go wrong before they come there. */
+    public FaultyBlobStore faulty() {
+        return faulty;
     }
 
     public InMemoryHypervisor hypervisor() {
@@ -324,12 +337,12 @@ public final class Lab implements AutoCloseable {
 
         @Override
         public BlobStore open(BlobStoreConfig config) {
-            return store;
+            return faulty;
         }
 
         @Override
         public BlobStore create(BlobStoreConfig config) {
-            return store;
+            return faulty;
         }
     }
 }

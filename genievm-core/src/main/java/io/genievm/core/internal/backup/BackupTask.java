@@ -17,6 +17,7 @@ import io.genievm.api.hypervisor.VmSnapshot;
 import io.genievm.api.task.TaskPhase;
 import io.genievm.core.BackupReport;
 import io.genievm.core.BackupRequest;
+import io.genievm.core.internal.format.Compressor;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.format.MapPage;
 import io.genievm.core.internal.plan.RunQueue;
@@ -302,6 +303,11 @@ public final class BackupTask {
         return copied;
     }
 
+    private Compressor compressor() {
+        Compressor compressor = access.compressors().apply(request.codec());
+        return request.checkCompression() ? compressor.checked() : compressor;
+    }
+
     private List<DiskCopy> copy(WriterSession session, List<PlannedDisk> plans) {
         control.meter().enter(TaskPhase.COPY);
         List<DiskCopy> disks = new ArrayList<>();
@@ -325,7 +331,7 @@ public final class BackupTask {
             RunQueue queue = new RunQueue(runs, runChunks);
             workers.run(stop -> {
                 try (CopyWorker worker =
-                        new CopyWorker(control, session, queue, disks, access.options(), runChunks, request.codec())) {
+                        new CopyWorker(control, session, queue, disks, access.options(), runChunks, compressor())) {
                     worker.run(stop);
                 }
             });

@@ -1,7 +1,9 @@
 package io.genievm.core.internal.backup;
 
-import io.genievm.core.Codec;
+import io.genievm.api.DiskId;
+import io.genievm.api.Warning;
 import io.genievm.core.RepositoryOptions;
+import io.genievm.core.internal.format.CheckedCompressor;
 import io.genievm.core.internal.format.Compressor;
 import io.genievm.core.internal.format.IdHasher;
 import io.genievm.core.internal.format.SegmentBuilder;
@@ -14,6 +16,7 @@ import io.genievm.core.internal.task.TaskControl;
 import io.genievm.core.internal.task.Workers;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 
 /**
@@ -33,6 +36,9 @@ final class CopyWorker implements AutoCloseable {
     private final SegmentBuilder segment;
     private final long[] segmentBytesByDisk;
     private final Compressor compressor;
+    private int firstDisk;
+    private long firstOffset;
+    private final BitSet warned = new BitSet();
     private final IdHasher hasher = new IdHasher();
     private final Scratch scratch = new Scratch();
     private final Location location = new Location();
@@ -44,7 +50,7 @@ final class CopyWorker implements AutoCloseable {
             List<DiskCopy> disks,
             RepositoryOptions options,
             int runChunks,
-            Codec codec) {
+            Compressor compressor) {
         this.control = control;
         this.session = session;
         this.queue = queue;
@@ -57,12 +63,12 @@ final class CopyWorker implements AutoCloseable {
         this.segment = new SegmentBuilder(
                 SegmentType.CHUNKS, options.segmentSize(), options.segmentSize() / options.chunkSize());
         this.segmentBytesByDisk = new long[disks.size()];
-        this.compressor = Compressor.of(codec);
+        this.compressor = compressor;
     }
 
     /** Memory that a worker takes, in bytes. */
     static long memory(RepositoryOptions options, int runChunks) {
-        return 2L * runChunks * options.chunkSize() + 2L * options.segmentSize() + (1 << 18);
+        return 2L * runChunks * options.chunkSize() + 3L * options.segmentSize() + (1 << 18);
     }
 
     /** Works until the queue is empty. */
@@ -97,13 +103,13 @@ final class CopyWorker implements AutoCloseable {
             Arrays.fill(data, length, padded, (byte) 0);
         }
         for (int i = 0; i < run.count(); i++) {
-            chunk(run.disk(), i);
+            chunk(run.disk(), i, offset + (long) i * chunkSize);
         }
         disk.map.set(run.first(), run.count(), ids);
         disk.meter.read(length);
     }
 
-    private void chunk(int disk, int i) {
+    private void chunk(int disk, int i, long offset) {
         int at = i * chunkSize;
         int idAt = i * IdHasher.ID_BYTES;
         if (Arrays.equals(data, at, at + chunkSize, zeroes, 0, chunkSize)) {
@@ -115,8 +121,27 @@ final class CopyWorker implements AutoCloseable {
             if (!segment.fits(chunkSize)) {
                 flush();
             }
+            if (segment.count() == 0) {
+                firstDisk = disk;
+                firstOffset = offset;
+            }
             segment.add(ids, idAt, data, at, chunkSize);
             segmentBytesByDisk[disk] += chunkSize;
+        }
+    }
+
+    /** Once for a disk: where the processor errs, it is not the last time. */
+    private void warnOfCompressor() {
+        if (!warned.get(firstDisk)) {
+            warned.set(firstDisk);
+            DiskId disk = disks.get(firstDisk).planned.source().disk().id();
+            control.meter()
+                    .warn(new Warning(
+                            "COMPRESSION_FAILED",
+                            disk,
+                            "what was compressed of disk '" + disk + "' from byte " + firstOffset
+                                    + " on does not become the same again, so it is stored uncompressed: the processor,"
+                                    + " the memory or the codec errs"));
         }
     }
 
@@ -125,6 +150,9 @@ final class CopyWorker implements AutoCloseable {
             return;
         }
         int length = segment.encode(compressor);
+        if (compressor instanceof CheckedCompressor checked && checked.hasFailed()) {
+            warnOfCompressor();
+        }
         session.append(segment, length);
         control.meter().store(length);
         for (int disk = 0; disk < disks.size(); disk++) {

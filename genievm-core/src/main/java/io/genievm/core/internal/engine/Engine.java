@@ -10,8 +10,10 @@ import io.genievm.api.store.BlobStore;
 import io.genievm.api.store.BlobStoreConfig;
 import io.genievm.api.store.BlobStoreProvider;
 import io.genievm.api.store.PutOutcome;
+import io.genievm.core.Codec;
 import io.genievm.core.Repository;
 import io.genievm.core.RepositoryOptions;
+import io.genievm.core.internal.format.Compressor;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.format.ObjectKeys;
 import io.genievm.core.internal.format.RepositoryParameters;
@@ -31,6 +33,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -46,6 +49,7 @@ public final class Engine implements AutoCloseable {
     private final long memoryBudget;
     private final int parallelism;
     private final long storePatience;
+    private final Function<Codec, Compressor> compressors;
     private final List<OpenRepository> open = new ArrayList<>();
     private boolean closed;
 
@@ -56,7 +60,8 @@ public final class Engine implements AutoCloseable {
             @Nullable Path workDirectory,
             long memoryBudget,
             int parallelism,
-            Duration storePatience) {
+            Duration storePatience,
+            Function<Codec, Compressor> compressors) {
         if (executor == null) {
             AtomicInteger number = new AtomicInteger();
             this.ownExecutor = Executors.newCachedThreadPool(task -> {
@@ -74,6 +79,7 @@ public final class Engine implements AutoCloseable {
         this.memoryBudget = memoryBudget;
         this.parallelism = parallelism;
         this.storePatience = storePatience.toNanos();
+        this.compressors = compressors;
     }
 
     /** Opens the repository in a place. */
@@ -179,7 +185,8 @@ public final class Engine implements AutoCloseable {
                 this,
                 store,
                 budget,
-                new RepositoryAccess(store, parameters, workFiles, executor, clock, memoryBudget, parallelism));
+                new RepositoryAccess(
+                        store, parameters, workFiles, executor, clock, memoryBudget, parallelism, compressors));
         synchronized (this) {
             checkOpen();
             open.add(repository);

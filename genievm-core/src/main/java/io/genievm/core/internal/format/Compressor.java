@@ -7,7 +7,7 @@ import net.jpountz.lz4.LZ4Compressor;
 import net.jpountz.lz4.LZ4Factory;
 
 /** Compresses payloads of segments with a context that is kept. For one thread at a time. */
-public abstract sealed class Compressor implements AutoCloseable {
+public abstract class Compressor implements AutoCloseable {
     /** Codec number of bytes as they are. */
     public static final int NONE = 0;
     /** Codec number of the LZ4 block format. */
@@ -22,6 +22,11 @@ public abstract sealed class Compressor implements AutoCloseable {
             case LZ4 -> new Lz4();
             case ZSTD -> new ZstdCompressor(codec.level());
         };
+    }
+
+    /** The same, but for what would not become the same again when it is decoded: that is not compressed. */
+    public CheckedCompressor checked() {
+        return new CheckedCompressor(this);
     }
 
     /** The number that segments bear. */

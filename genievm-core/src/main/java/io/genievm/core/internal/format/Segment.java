@@ -1,12 +1,7 @@
 package io.genievm.core.internal.format;
 
-import com.github.luben.zstd.ZstdDecompressCtx;
-import com.github.luben.zstd.ZstdException;
 import java.nio.ByteBuffer;
 import java.util.zip.CRC32C;
-import net.jpountz.lz4.LZ4Exception;
-import net.jpountz.lz4.LZ4Factory;
-import net.jpountz.lz4.LZ4SafeDecompressor;
 
 /**
  * Reads segments, one after the other, into arrays that are kept. For one thread at a time.
@@ -31,8 +26,7 @@ public final class Segment implements AutoCloseable {
     private final CRC32C crc = new CRC32C();
     private final IdHasher hasher = new IdHasher();
     private final byte[] computedId = new byte[IdHasher.ID_BYTES];
-    private final LZ4SafeDecompressor lz4 = LZ4Factory.fastestInstance().safeDecompressor();
-    private final ZstdDecompressCtx zstd = new ZstdDecompressCtx();
+    private final Decompressor decompressor = new Decompressor();
 
     private byte[] bytes = new byte[0];
     private byte[] decoded = new byte[0];
@@ -195,7 +189,7 @@ public final class Segment implements AutoCloseable {
 
     @Override
     public void close() {
-        zstd.close();
+        decompressor.close();
     }
 
     private int crcOf(int offset, int length) {
@@ -241,14 +235,13 @@ public final class Segment implements AutoCloseable {
         }
         content = decoded;
         contentStart = 0;
+        if (!Decompressor.knows(codec)) {
+            throw Corruption.in(where, "a segment with unknown codec " + codec);
+        }
         int length;
         try {
-            length = switch (codec) {
-                case Compressor.LZ4 -> lz4.decompress(bytes, payload, stored, content, 0, rawLength);
-                case Compressor.ZSTD -> zstd.decompressByteArray(content, 0, rawLength, bytes, payload, stored);
-                default -> throw Corruption.in(where, "a segment with unknown codec " + codec);
-            };
-        } catch (LZ4Exception | ZstdException e) {
+            length = decompressor.decode(codec, bytes, payload, stored, content, rawLength);
+        } catch (Decompressor.UndecodableException e) {
             throw Corruption.in(where, "the segment can not be decompressed: " + e.getMessage(), e);
         }
         if (length != rawLength) {

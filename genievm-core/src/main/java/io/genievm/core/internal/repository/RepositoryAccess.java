@@ -2,7 +2,9 @@ package io.genievm.core.internal.repository;
 
 import io.genievm.api.RepositoryId;
 import io.genievm.api.store.BlobStore;
+import io.genievm.core.Codec;
 import io.genievm.core.RepositoryOptions;
+import io.genievm.core.internal.format.Compressor;
 import io.genievm.core.internal.format.RepositoryParameters;
 import io.genievm.core.internal.format.Segment;
 import io.genievm.core.internal.store.CheckedStore;
@@ -10,6 +12,7 @@ import io.genievm.core.internal.task.Workers;
 import io.genievm.core.internal.work.WorkFiles;
 import java.time.Clock;
 import java.util.concurrent.Executor;
+import java.util.function.Function;
 
 /**
  * What everything that works on one repository needs.
@@ -21,6 +24,7 @@ import java.util.concurrent.Executor;
  * @param clock tells the times that documents bear
  * @param memoryBudget bytes for the buffers of one task
  * @param parallelism threads of one task that work on data
+ * @param compressors makes the compressor for a codec
  */
 public record RepositoryAccess(
         BlobStore store,
@@ -29,7 +33,8 @@ public record RepositoryAccess(
         Executor executor,
         Clock clock,
         long memoryBudget,
-        int parallelism) {
+        int parallelism,
+        Function<Codec, Compressor> compressors) {
     /** What this software calls itself in documents. */
     public static final String GENERATOR = "genievm 0.1";
 
@@ -50,7 +55,8 @@ public record RepositoryAccess(
 
     /** The same by way of another store. */
     public RepositoryAccess by(BlobStore other) {
-        return new RepositoryAccess(other, parameters, workFiles, executor, clock, memoryBudget, parallelism);
+        return new RepositoryAccess(
+                other, parameters, workFiles, executor, clock, memoryBudget, parallelism, compressors);
     }
 
     /**

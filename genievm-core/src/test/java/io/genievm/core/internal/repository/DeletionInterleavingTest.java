@@ -11,6 +11,7 @@ import io.genievm.api.store.BlobCursor;
 import io.genievm.api.store.BlobEntry;
 import io.genievm.api.store.BlobStore;
 import io.genievm.api.store.PutOutcome;
+import io.genievm.core.internal.format.Compressor;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.format.ObjectKeys;
 import io.genievm.core.internal.format.RepositoryParameters;
@@ -267,7 +268,7 @@ class DeletionInterleavingTest {
         RepositoryParameters parameters =
                 RepositoryParameters.decode(ObjectKeys.REPOSITORY, lab.store().bytes(ObjectKeys.REPOSITORY));
         return new RepositoryAccess(
-                store, parameters, new WorkFiles(null), Runnable::run, Clock.systemUTC(), 1 << 20, 1);
+                store, parameters, new WorkFiles(null), Runnable::run, Clock.systemUTC(), 1 << 20, 1, Compressor::of);
     }
 
     private Actor add(Consumer<RepositoryAccess> work) {
