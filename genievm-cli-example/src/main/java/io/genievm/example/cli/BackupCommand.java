@@ -73,6 +73,11 @@ final class BackupCommand implements Action {
     @Option(names = "--codec", paramLabel = "CODEC", description = "none, lz4, zstd or zstd:N with N from -7 to 22.")
     private Codec codec = Codec.DEFAULT;
 
+    @Option(
+            names = "--no-compression-check",
+            description = "Do not decompress again what was compressed to see whether it is the same.")
+    private boolean uncheckedCompression;
+
     @Option(names = "--exclude-disk", paramLabel = "ID", description = "Leave this disk out. Can be repeated.")
     private Set<DiskId> excludedDisks = new LinkedHashSet<>();
 
@@ -113,6 +118,7 @@ final class BackupCommand implements Action {
     private BackupRequest request() {
         BackupRequest.Builder request = BackupRequest.builder(vm)
                 .codec(codec)
+                .checkCompression(!uncheckedCompression)
                 .excludedDisks(excludedDisks)
                 .allowInconsistent(allowInconsistent)
                 .full(full);

@@ -99,6 +99,14 @@ final class Json {
         ObjectNode document = object().put("ok", report.isOk())
                 .put("checkedBytes", report.checkedBytes())
                 .put("unneededBytes", report.unneededBytes());
+        VerifyReport.Orphans orphans = report.orphans();
+        document.set(
+                "orphans",
+                orphans == null
+                        ? null
+                        : object().put("sessions", orphans.sessions())
+                                .put("packs", orphans.packs())
+                                .put("bytes", orphans.bytes()));
         document.set("points", array(report.points(), Json::point));
         document.set("damage", array(report.damage(), Json::damage));
         document.set("warnings", array(report.warnings(), Json::warning));

@@ -71,6 +71,12 @@ final class VerifyCommand implements Action {
         if (report.unneededBytes() != null) {
             text.append("unneeded: " + Units.bytes(report.unneededBytes()) + " that no point needs\n");
         }
+        VerifyReport.Orphans orphans = report.orphans();
+        if (orphans != null && (orphans.sessions() > 0 || orphans.bytes() > 0)) {
+            text.append("orphans: " + Text.count(orphans.sessions(), "backup")
+                    + " without an end, killed or under way; "
+                    + Units.bytes(orphans.bytes()) + " of the unneeded are of such or of backups that others have ended\n");
+        }
         return text.toString();
     }
 

@@ -201,9 +201,10 @@ class JsonTest {
 
         assertDocument(
                 Json.verify(new VerifyReport(
-                        999, 5L, List.of(point), List.of(DAMAGE, DAMAGE_WITHOUT_DATA), List.of(), ELAPSED)),
+                        999, 5L, new VerifyReport.Orphans(1, 2, 3), List.of(point), List.of(DAMAGE, DAMAGE_WITHOUT_DATA), List.of(), ELAPSED)),
                 """
                 {"ok": false, "checkedBytes": 999, "unneededBytes": 5,
+                 "orphans": {"sessions": 1, "packs": 2, "bytes": 3},
                  "points": [{"id": "0123456789abcdef0123456789abcdef", "vm": "web", "sequence": 7,
                              "parent": "ffffffffffffffffffffffffffffffff", "created": "2026-11-21T08:40:00Z",
                              "disks": [%s]}],
@@ -213,9 +214,10 @@ class JsonTest {
 
     @Test
     void verifyOfOnePointDoesNotKnowWhatOthersNeed() {
-        JsonNode document = Json.verify(new VerifyReport(999, null, List.of(), List.of(), List.of(), Duration.ZERO));
+        JsonNode document = Json.verify(new VerifyReport(999, null, null, List.of(), List.of(), List.of(), Duration.ZERO));
 
         assertThat(document.get("unneededBytes").isNull()).isTrue();
+        assertThat(document.get("orphans").isNull()).isTrue();
     }
 
     @Test

@@ -207,10 +207,17 @@ public record PointCatalog(
         BlobStore store = access.store();
         // In this order: a point that is deleted meanwhile loses its witness first and its manifest then.
         Map<String, BlobEntry> witnesses = list(store, ObjectKeys.WITNESS + below);
+        Map<String, BlobEntry> manifests = list(store, ObjectKeys.POINTS + below);
+        if (witnesses.isEmpty() && manifests.values().stream().allMatch(entry -> entry.length() == 0)) {
+            // A store that fails by saying nothing would make us believe that there are no points; once more costs
+            // little.
+            witnesses = list(store, ObjectKeys.WITNESS + below);
+            manifests = list(store, ObjectKeys.POINTS + below);
+        }
         List<Manifest> points = new ArrayList<>();
         List<LostPoint> lost = new ArrayList<>();
         Set<String> seen = new HashSet<>();
-        for (BlobEntry entry : list(store, ObjectKeys.POINTS + below).values()) {
+        for (BlobEntry entry : manifests.values()) {
             ObjectKeys.PointKey key = ObjectKeys.parsePoint(entry.key());
             if (key == null || entry.length() == 0) {
                 continue;
@@ -273,9 +280,16 @@ public record PointCatalog(
         }
     }
 
+    /** Whether the manifest of a witness is not there. It was not in the listing, and a deletion takes the witness first. */
     private static boolean isLost(BlobStore store, ObjectKeys.PointKey key) {
-        boolean manifest = store.stat(key.point()).map(BlobEntry::length).orElse(0L) > 0;
-        return !manifest && store.stat(key.witness()).isPresent();
+        if (store.stat(key.point()).map(BlobEntry::length).orElse(0L) > 0) {
+            // It was put before its witness, which was listed before, and no name recurs: it was there all the time.
+            throw new GenieVmException(
+                    ErrorCode.STORE_CONTRACT_BROKEN,
+                    Resource.named(key.point()),
+                    "the store left " + key.point() + ", which is there, out of a listing");
+        }
+        return store.stat(key.witness()).isPresent();
     }
 
     private static LostPoint lost(

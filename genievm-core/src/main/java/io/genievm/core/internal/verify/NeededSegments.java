@@ -1,6 +1,7 @@
 package io.genievm.core.internal.verify;
 
 import io.genievm.api.GenieVmException;
+import io.genievm.api.SessionId;
 import io.genievm.core.internal.format.Corruption;
 import io.genievm.core.internal.format.PackFormat;
 import io.genievm.core.internal.format.PackName;
@@ -10,6 +11,7 @@ import io.genievm.core.internal.index.PackList;
 import io.genievm.core.internal.repository.RepositoryAccess;
 import io.genievm.core.internal.task.TaskControl;
 import io.genievm.core.internal.work.RecordSorter;
+import java.util.Set;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
@@ -42,18 +44,32 @@ final class NeededSegments implements AutoCloseable {
         }
     }
 
-    /** Bytes of packs that hold nothing needed, and of the segments in other packs that nobody needs; ends the adding. */
-    long unneededBytes(PackList packs, TaskControl control) {
-        Packs needed = new Packs(packs, places.sorted(), control);
+    /**
+     * What nobody needs.
+     *
+     * @param bytes of packs that hold nothing needed, and of segments in other packs
+     * @param orphanPacks how many packs of chosen sessions hold nothing needed
+     * @param orphanBytes that part of the bytes that belongs to chosen sessions
+     */
+    record Unneeded(long bytes, int orphanPacks, long orphanBytes) {}
+
+    /** Tells what nobody needs, and what of it some sessions have stored; ends the adding. */
+    Unneeded unneeded(PackList packs, Set<SessionId> sessions, TaskControl control) {
+        Packs needed = new Packs(packs, places.sorted(), sessions, control);
         PackFooters footers = new PackFooters(access.store());
         LongAdder bytes = new LongAdder();
+        LongAdder orphans = new LongAdder();
         // One small read each, which takes its time when the store is far away.
         access.segmentWorkers(Math.max(access.parallelism(), 4)).run(stop -> {
             for (Part part = needed.nextToRead(); part != null && !stop.requested(); part = needed.nextToRead()) {
-                bytes.add(Math.max(0, segmentBytes(footers, packs, part) - part.segmentBytes));
+                long unneeded = Math.max(0, segmentBytes(footers, packs, part) - part.segmentBytes);
+                bytes.add(unneeded);
+                if (needed.isOrphan(part.pack)) {
+                    orphans.add(unneeded);
+                }
             }
         });
-        return needed.unneededBytes() + bytes.sum();
+        return needed.unneeded(bytes.sum(), orphans.sum());
     }
 
     @Override
@@ -91,20 +107,29 @@ final class NeededSegments implements AutoCloseable {
     private static final class Packs {
         private final PackList packs;
         private final RecordSorter.Cursor cursor;
+        private final Set<SessionId> sessions;
         private final TaskControl control;
+        private int orphanPacks;
+        private long orphanBytes;
         private boolean more;
         private int next;
         private long unneeded;
 
-        Packs(PackList packs, RecordSorter.Cursor cursor, TaskControl control) {
+        Packs(PackList packs, RecordSorter.Cursor cursor, Set<SessionId> sessions, TaskControl control) {
             this.packs = packs;
             this.cursor = cursor;
+            this.sessions = sessions;
             this.control = control;
             this.more = cursor.next();
         }
 
-        synchronized long unneededBytes() {
-            return unneeded;
+        /** What whole packs come to, and more. */
+        synchronized Unneeded unneeded(long moreBytes, long moreOrphans) {
+            return new Unneeded(unneeded + moreBytes, orphanPacks, orphanBytes + moreOrphans);
+        }
+
+        boolean isOrphan(int pack) {
+            return sessions.contains(packs.name(pack).session());
         }
 
         /** The next pack that has to be asked how many bytes its segments have; {@code null} when there is none. */
@@ -114,6 +139,10 @@ final class NeededSegments implements AutoCloseable {
                 Part part = nextPart();
                 if (part.segments == 0) {
                     unneeded += packs.length(part.pack);
+                    if (isOrphan(part.pack)) {
+                        orphanPacks++;
+                        orphanBytes += packs.length(part.pack);
+                    }
                 } else if (!isAllNeeded(part)) {
                     return part;
                 }

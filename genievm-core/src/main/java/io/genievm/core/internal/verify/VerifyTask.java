@@ -37,6 +37,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** One check of a repository, or of what one point needs. For one thread. */
 public final class VerifyTask {
@@ -49,7 +50,8 @@ public final class VerifyTask {
     private final Findings findings = new Findings();
     private final LongAdder checkedBytes = new LongAdder();
     private final List<Manifest> withoutWitness = new ArrayList<>();
-    private long unneededBytes;
+    private NeededSegments.@Nullable Unneeded unneeded;
+    private int openSessions;
 
     /** Prepares a check. */
     public VerifyTask(RepositoryAccess access, VerifyRequest request, TaskControl control) {
@@ -82,7 +84,10 @@ public final class VerifyTask {
         checked.forEach(manifest -> catalog.warnOfSuspects(manifest, manifest.disks(), control.meter()));
         return new VerifyReport(
                 checkedBytes.sum(),
-                point == null ? Long.valueOf(unneededBytes) : null,
+                unneeded == null ? null : Long.valueOf(unneeded.bytes()),
+                unneeded == null
+                        ? null
+                        : new VerifyReport.Orphans(openSessions, unneeded.orphanPacks(), unneeded.orphanBytes()),
                 checked.stream().map(catalog::toRestorePoint).toList(),
                 findings.damage(),
                 control.meter().warnings(),
@@ -110,6 +115,7 @@ public final class VerifyTask {
     private void checkEverything(PointCatalog catalog) {
         catalog.lost().forEach(lost -> findings.add(lost.toDamage()));
         Map<String, Long> sessions = checkSessions();
+        Set<SessionId> orphaned = orphaned(sessions.keySet());
         checkWitnesses(catalog, sessions);
         checkWitnessesOfLost(catalog);
         checkIncidents();
@@ -119,7 +125,7 @@ public final class VerifyTask {
         try (IndexView index = loadIndex();
                 MapCheck maps = new MapCheck(access, control, index, findings)) {
             checkCoverage(index.packs(), catalog);
-            boolean whole = checkMaps(catalog, index, maps);
+            boolean whole = checkMaps(catalog, orphaned, index, maps);
             checkedBytes.add(maps.checkedBytes());
             if (!request.structureOnly()) {
                 control.meter().enter(TaskPhase.DATA);
@@ -132,10 +138,10 @@ public final class VerifyTask {
         checkWithoutWitness();
     }
 
-    private boolean checkMaps(PointCatalog catalog, IndexView index, MapCheck maps) {
+    private boolean checkMaps(PointCatalog catalog, Set<SessionId> orphaned, IndexView index, MapCheck maps) {
         try (NeededSegments needed = new NeededSegments(access)) {
             boolean whole = maps.isWhole(catalog.points(), needed);
-            unneededBytes = needed.unneededBytes(index.packs(), control);
+            unneeded = needed.unneeded(index.packs(), orphaned, control);
             return whole;
         }
     }
@@ -202,6 +208,28 @@ public final class VerifyTask {
             check(entry.key(), bytes -> SessionRecord.decode(entry.key(), access.id(), bytes));
         }
         return sessions;
+    }
+
+    /** The sessions that have no point, as far as there is a trace of them: those without outcome, and the fenced ones. */
+    private Set<SessionId> orphaned(Set<String> sessions) {
+        Set<String> open = new HashSet<>(sessions);
+        Set<SessionId> orphaned = new HashSet<>();
+        // After the sessions: one that has come to an end since they were listed has its outcome here.
+        for (BlobEntry entry : list(ObjectKeys.POINTS)) {
+            open.remove(entry.key());
+            ObjectKeys.PointKey key = ObjectKeys.parsePoint(entry.key());
+            if (key != null && entry.length() == 0) {
+                orphaned.add(key.session());
+            }
+        }
+        openSessions = open.size();
+        for (String point : open) {
+            ObjectKeys.PointKey key = ObjectKeys.parsePoint(point);
+            if (key != null) {
+                orphaned.add(key.session());
+            }
+        }
+        return orphaned;
     }
 
     private void checkWitnesses(PointCatalog catalog, Map<String, Long> sessions) {

@@ -2,9 +2,12 @@ package io.genievm.core.internal.verify;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.SessionId;
+import io.genievm.api.store.BlobContent;
 import io.genievm.api.store.BlobStore;
+import io.genievm.api.store.PutOutcome;
 import io.genievm.core.VerifyReport;
 import io.genievm.core.VerifyRequest;
 import io.genievm.core.testing.DeadWriter;
@@ -82,10 +85,45 @@ class UnneededBytesTest {
         assertThat(orphans).hasSizeGreaterThan(3);
 
         assertThat(unneeded()).isEqualTo(lengths(orphans)).isEqualTo(plain());
+        assertThat(lab.verify().orphans())
+                .isEqualTo(lab.verify(STRUCTURE).orphans())
+                .isEqualTo(new VerifyReport.Orphans(2, orphans.size(), lengths(orphans)));
+        assertThat(lab.verify(new VerifyRequest(point, true)).orphans()).isNull();
 
         // The next backup finds again what the table names, and stores nothing twice of it.
         lab.backup("web");
         assertThat(unneeded()).isLessThan(lengths(orphans)).isPositive();
+        VerifyReport.Orphans left = lab.verify().orphans();
+        assertThat(left.bytes()).isEqualTo(unneeded());
+        assertThat(left.packs()).isBetween(1, orphans.size() - 1);
+
+        // Ended by somebody who knows that they are dead, they are still what they are.
+        for (String session : store.keys("sessions/")) {
+            store.replace(session.replace("sessions/", "points/"), new byte[0]);
+        }
+        assertThat(lab.verify().orphans()).isEqualTo(new VerifyReport.Orphans(0, left.packs(), left.bytes()));
+        lab.backup("web");
+        assertThat(store.keys("sessions/")).isEmpty();
+        assertThat(lab.verify().orphans()).isEqualTo(new VerifyReport.Orphans(0, left.packs(), left.bytes()));
+    }
+
+    @Test
+    @DisplayName("what deleted points have left is no orphan, nor what a backup has left that could clear up")
+    void noOrphans() {
+        lab.addVm("web", 3_000_000);
+        SessionId point = lab.backup("web").point();
+        lab.repository().delete(point);
+        lab.failingBackup("web", new InterceptedStore.Interceptor() {
+            @Override
+            public PutOutcome put(BlobStore objects, String key, BlobContent content) {
+                if (key.startsWith("points/")) {
+                    throw new GenieVmException(ErrorCode.NO_SPACE, "full");
+                }
+                return objects.put(key, content);
+            }
+        });
+        assertThat(unneeded()).isPositive();
+        assertThat(lab.verify().orphans()).isEqualTo(new VerifyReport.Orphans(0, 0, 0));
     }
 
     @Test
