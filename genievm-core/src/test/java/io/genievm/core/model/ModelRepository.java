@@ -6,9 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.genievm.api.SessionId;
 import io.genievm.api.VmId;
 import io.genievm.api.Warning;
-import io.genievm.api.store.BlobStore;
 import io.genievm.api.store.BlobStoreConfig;
-import io.genievm.api.store.BlobStoreProvider;
 import io.genievm.core.Damage;
 import io.genievm.core.GenieVm;
 import io.genievm.core.Repository;
@@ -21,6 +19,7 @@ import io.genievm.core.VerifyReport;
 import io.genievm.core.VerifyRequest;
 import io.genievm.core.testing.InterceptedStore;
 import io.genievm.core.testing.Lab;
+import io.genievm.core.testing.OneStore;
 import io.genievm.core.testing.PlainRepository;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -277,34 +276,12 @@ final class ModelRepository implements AutoCloseable {
 
     private GenieVm process() {
         return GenieVm.builder()
-                .blobStoreProvider(new Place())
+                .blobStoreProvider(new OneStore("model", store))
                 .workDirectory(directory)
                 .memoryBudget(16 << 20)
                 .parallelism(parallelism)
                 .storePatience(Duration.ofMillis(10))
                 .clock(Clock.fixed(Instant.parse("2026-11-21T08:40:00Z"), ZoneOffset.UTC))
                 .open();
-    }
-
-    private final class Place implements BlobStoreProvider {
-        @Override
-        public String name() {
-            return "model";
-        }
-
-        @Override
-        public Set<String> schemes() {
-            return Set.of("model");
-        }
-
-        @Override
-        public BlobStore open(BlobStoreConfig config) {
-            return store;
-        }
-
-        @Override
-        public BlobStore create(BlobStoreConfig config) {
-            return store;
-        }
     }
 }

@@ -5,9 +5,7 @@ import io.genievm.api.GenieVmException;
 import io.genievm.api.SessionId;
 import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.HypervisorConnection;
-import io.genievm.api.store.BlobStore;
 import io.genievm.api.store.BlobStoreConfig;
-import io.genievm.api.store.BlobStoreProvider;
 import io.genievm.api.task.TaskHandle;
 import io.genievm.core.BackupReport;
 import io.genievm.core.BackupRequest;
@@ -82,7 +80,7 @@ public final class Lab implements AutoCloseable {
             throw new UncheckedIOException(e);
         }
         genie = settings.apply(GenieVm.builder()
-                        .blobStoreProvider(new Place())
+                        .blobStoreProvider(new OneStore("lab", faulty))
                         .workDirectory(directory.resolve("work"))
                         .memoryBudget(16 << 20)
                         .parallelism(parallelism)
@@ -321,28 +319,6 @@ public final class Lab implements AutoCloseable {
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
-        }
-    }
-
-    private final class Place implements BlobStoreProvider {
-        @Override
-        public String name() {
-            return "lab";
-        }
-
-        @Override
-        public Set<String> schemes() {
-            return Set.of("lab");
-        }
-
-        @Override
-        public BlobStore open(BlobStoreConfig config) {
-            return faulty;
-        }
-
-        @Override
-        public BlobStore create(BlobStoreConfig config) {
-            return faulty;
         }
     }
 }
