@@ -229,7 +229,8 @@ public final class GenieVm implements AutoCloseable {
          * pauses grow from 1/512 of this time to 1/8 of it, less up to half of each at random. It is also the most that all
          * calls of a repository together wait for a store that hardly answers at all; then each is tried once, until some
          * succeed. A task tells of what is tried again with {@link io.genievm.api.task.TaskEvent.Retried}, the log with a
-         * warning. A pause ends at once when the task is cancelled or the repository closed.
+         * warning. A pause ends at once when the task is cancelled or the repository closed;
+         * what clears up after a cancellation waits 2 seconds in all at the most.
          *
          * <p>What is tried again never happens twice. The one put that is never tried again is that of a new point: when
          * its answer is lost, what is there is looked at.

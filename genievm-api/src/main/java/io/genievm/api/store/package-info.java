@@ -47,7 +47,9 @@
  *   <li><b>S26</b> Content of another length than it says, or that fails, leaves nothing.
  *   <li><b>S31</b> {@link io.genievm.api.store.BlobStore#list} gives whole keys in ascending order of their bytes, with the
  *       lengths.
- *   <li><b>S32</b> A listing is whole, however many pages a store makes of it.
+ *   <li><b>S32</b> A listing is whole, however many pages a store makes of it, or throws. When a page can not be fetched or a
+ *       place is not mounted it never just ends, and never says that there is nothing: the core notices some wrong
+ *       listings, which are {@link io.genievm.api.ErrorCode#STORE_CONTRACT_BROKEN}, and must believe others.
  *   <li><b>S33</b> A prefix takes what begins with it and nothing else.
  *   <li><b>S34</b> What is not touched meanwhile is in a listing exactly once; listings do not disturb each other.
  *   <li><b>S35</b> A cursor stands on an object only after {@code next()} was true, and closes twice.

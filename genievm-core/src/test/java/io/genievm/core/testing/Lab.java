@@ -111,6 +111,12 @@ public final class Lab implements AutoCloseable {
         return repository;
     }
 
+    /** Creates a repository anew, after all objects of the last one were taken away. */
+    public void recreate() {
+        repository.close();
+        repository = genie.createRepository(PLACE, SMALL);
+    }
+
     /** Opens the repository anew, as another process does. */
     public Repository reopen() {
         repository.close();

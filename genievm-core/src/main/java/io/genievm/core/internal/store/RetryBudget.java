@@ -1,6 +1,7 @@
 package io.genievm.core.internal.store;
 
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
 import java.util.function.DoubleSupplier;
 import java.util.function.LongSupplier;
 
@@ -14,6 +15,7 @@ public final class RetryBudget {
     private static final int LONGEST_PART = 8;
     private static final int EARNED_PART = 64;
     private static final int CLEANING_PART = 32;
+    private static final long MOST_CLEANING = TimeUnit.SECONDS.toNanos(2);
 
     private final long patience;
     private final LongSupplier clock;
@@ -47,7 +49,7 @@ public final class RetryBudget {
 
     /** How long what clears up after a cancellation may wait: its owner wants it to end, but not to leave things behind. */
     public long cleaningPatience() {
-        return patience / CLEANING_PART;
+        return Math.min(patience / CLEANING_PART, MOST_CLEANING);
     }
 
     /**

@@ -154,6 +154,7 @@ public final class RetryingStore implements BlobStore {
 
     /** The attempts at one call. */
     private final class Attempts {
+        private final Waiter ofCall = waiter.forCall();
         private int failures;
         private long firstFailure;
 
@@ -172,7 +173,7 @@ public final class RetryingStore implements BlobStore {
             try {
                 LOG.warn("{}; trying again in {} ms", failure.getMessage(), pause / 1_000_000);
                 listener.retried(failure, pause);
-                if (!waiter.await(pause)) {
+                if (!ofCall.await(pause)) {
                     return false;
                 }
             } finally {

@@ -3,8 +3,8 @@ package io.genievm.core.internal.task;
 import io.genievm.core.internal.store.Waiter;
 
 /**
- * Waits for a task: as long as it is not cancelled, and then, for what clears up after it, a short while in all. Safe for use
- * by several threads.
+ * Waits for a task. In a call that began before the task was cancelled: until then. In one that began afterwards, which
+ * clears up: a short while, for all such calls together. Safe for use by several threads.
  */
 public final class TaskWaiter implements Waiter {
     private final TaskControl control;
@@ -14,7 +14,7 @@ public final class TaskWaiter implements Waiter {
      * Makes a waiter.
      *
      * @param control the task's
-     * @param afterCancellation nanoseconds that all waiting which begins after a cancellation takes together, at the most
+     * @param afterCancellation the most nanoseconds that calls which begin after a cancellation wait together
      */
     public TaskWaiter(TaskControl control, long afterCancellation) {
         this.control = control;
@@ -23,12 +23,21 @@ public final class TaskWaiter implements Waiter {
 
     @Override
     public boolean await(long nanos) {
-        if (!control.isCancelled()) {
-            return control.sleep(nanos, false);
-        }
+        return control.sleep(nanos, false);
+    }
+
+    @Override
+    public Waiter forCall() {
+        return control.isCancelled() ? this::awaitThoughCancelled : this;
+    }
+
+    private boolean awaitThoughCancelled(long nanos) {
         synchronized (this) {
+            if (nanos > left) {
+                return false;
+            }
             left -= nanos;
-            return left >= 0 && control.sleep(nanos, true);
         }
+        return control.sleep(nanos, true);
     }
 }
