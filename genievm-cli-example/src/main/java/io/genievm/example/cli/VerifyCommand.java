@@ -75,7 +75,8 @@ final class VerifyCommand implements Action {
         if (orphans != null && (orphans.sessions() > 0 || orphans.bytes() > 0)) {
             text.append("orphans: " + Text.count(orphans.sessions(), "backup")
                     + " without an end, killed or under way; "
-                    + Units.bytes(orphans.bytes()) + " of the unneeded are of such or of backups that others have ended\n");
+                    + Units.bytes(orphans.bytes())
+                    + " of the unneeded are of such or of backups that others have ended\n");
         }
         return text.toString();
     }

@@ -201,7 +201,13 @@ class JsonTest {
 
         assertDocument(
                 Json.verify(new VerifyReport(
-                        999, 5L, new VerifyReport.Orphans(1, 2, 3), List.of(point), List.of(DAMAGE, DAMAGE_WITHOUT_DATA), List.of(), ELAPSED)),
+                        999,
+                        5L,
+                        new VerifyReport.Orphans(1, 2, 3),
+                        List.of(point),
+                        List.of(DAMAGE, DAMAGE_WITHOUT_DATA),
+                        List.of(),
+                        ELAPSED)),
                 """
                 {"ok": false, "checkedBytes": 999, "unneededBytes": 5,
                  "orphans": {"sessions": 1, "packs": 2, "bytes": 3},
@@ -214,7 +220,8 @@ class JsonTest {
 
     @Test
     void verifyOfOnePointDoesNotKnowWhatOthersNeed() {
-        JsonNode document = Json.verify(new VerifyReport(999, null, null, List.of(), List.of(), List.of(), Duration.ZERO));
+        JsonNode document =
+                Json.verify(new VerifyReport(999, null, null, List.of(), List.of(), List.of(), Duration.ZERO));
 
         assertThat(document.get("unneededBytes").isNull()).isTrue();
         assertThat(document.get("orphans").isNull()).isTrue();
