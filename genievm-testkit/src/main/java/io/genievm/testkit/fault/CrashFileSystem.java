@@ -27,7 +27,8 @@ import java.util.Set;
  *       that holds it was forced afterwards, opened as a channel for reading. Before that each name is as any of the changes
  *       to it left it, whatever became of other names. To force a file does nothing for its names, to force a folder nothing
  *       for its own name, nor for what the files in it hold.
- *   <li>A name that was moved is gone from where it was only if it is where it went.
+ *   <li>A name that was moved is gone from where it was only if it is where it went. A folder that was moved is in one
+ *       place; to move one into another folder forces both that it is moved between.
  *   <li>When a {@code force} of a file fails, what it was to write is on the disk or lost, and no later one writes it, as
  *       Linux has it. A folder's changes are not forgotten by a {@code force} that failed.
  *   <li>Locks end.

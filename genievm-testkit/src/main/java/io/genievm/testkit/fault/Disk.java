@@ -185,8 +185,14 @@ final class Disk {
         if (there instanceof Node.Folder folder && !folder.entries.isEmpty()) {
             throw new DirectoryNotEmptyException(target.toString());
         }
+        Node.Folder from = parentOf(source);
         Change.Named named = name(to, target, node);
-        unname(parentOf(source), source, named);
+        unname(from, source, named);
+        if (node instanceof Node.Folder && from != to) {
+            // Else two folders could be each in the other, and nowhere: every file system takes care of that.
+            write(new Change.Forced(from));
+            write(new Change.Forced(to));
+        }
     }
 
     private Change.Named name(Node.Folder parent, CrashPath path, Node node) {

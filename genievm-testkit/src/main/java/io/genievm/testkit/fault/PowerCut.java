@@ -130,7 +130,7 @@ final class PowerCut {
         visited.add(from);
         names(origin, from).entries.forEach((name, node) -> {
             if (node instanceof Node.Folder folder) {
-                // One that was moved is in one place.
+                // One that was moved within its folder may have both names; it is in one place.
                 if (!visited.contains(folder)) {
                     copy(origin, folder, disk, disk.addFolder(to, name));
                 }
