@@ -23,6 +23,7 @@ import io.genievm.core.VerifyRequest;
 import io.genievm.testkit.InMemoryHypervisor;
 import io.genievm.testkit.fault.CrashFileSystem;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -35,6 +36,7 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** What was done in a repository on a crash file system, and when which answer was given. For one thread. */
 final class CrashHistory {
@@ -47,6 +49,7 @@ final class CrashHistory {
     private final Path workDirectory;
     private final Random random;
     private final List<String> log = new ArrayList<>();
+    private final List<Integer> answers = new ArrayList<>();
     private final Map<SessionId, Point> points = new TreeMap<>(Comparator.comparing(SessionId::value));
     private final Map<VmId, Map<DiskId, byte[]>> unknown = new HashMap<>();
     private final Map<VmId, Integer> unknownSince = new HashMap<>();
@@ -100,6 +103,18 @@ final class CrashHistory {
         return disk;
     }
 
+    /** A moment for a power cut, often just when something was answered: what follows makes durable what was before. */
+    int chooseMoment() {
+        return !answers.isEmpty() && random.nextInt(3) == 0
+                ? answers.get(random.nextInt(answers.size()))
+                : random.nextInt(disk.moment() + 1);
+    }
+
+    private int answered() {
+        answers.add(disk.moment());
+        return disk.moment();
+    }
+
     /** Creates a repository and works with it, by one process after the other; some are killed, some meet a bad disk. */
     void record() throws IOException {
         create();
@@ -112,10 +127,10 @@ final class CrashHistory {
                     process.change();
                 }
                 if (killed) {
-                    process.meet(new DyingProcess(random.nextInt(250)));
+                    process.meet(new DyingProcess(random.nextInt(1 + random.nextInt(250))));
                     process.change();
                 } else if (random.nextInt(3) == 0) {
-                    process.meet(new FailingForce(random.nextInt(60), random.nextBoolean()));
+                    process.meet(new FailingForce(random.nextInt(1 + random.nextInt(60)), random.nextBoolean()));
                     process.change();
                 }
             } finally {
@@ -133,7 +148,7 @@ final class CrashHistory {
             }
             try (GenieVm genie = genie()) {
                 genie.createRepository(CrashPlace.CONFIG, SMALL).close();
-                created = disk.moment();
+                created = answered();
                 // Whoever creates one does without the second object if need be.
                 copyMayBeMissing = killed;
             } catch (GenieVmException e) {
@@ -184,7 +199,7 @@ final class CrashHistory {
             List<Point> deletable = points.values().stream()
                     .filter(point -> point.deleted == NEVER)
                     .toList();
-            if (deletes && deletable.size() > 1 && random.nextInt(3) == 0) {
+            if (deletes && deletable.size() > 1 && random.nextInt(5) < 2) {
                 delete(deletable.get(random.nextInt(deletable.size())));
             } else {
                 backup(guests.any(random));
@@ -198,7 +213,7 @@ final class CrashHistory {
             try {
                 BackupReport report = await(repository.backup(guests.connection(), request(vm)));
                 Point point = new Point(report.point(), vm, content, begun);
-                point.told = disk.moment();
+                point.told = answered();
                 points.put(point.id, point);
             } catch (GenieVmException e) {
                 requireTrouble(e);
@@ -213,7 +228,7 @@ final class CrashHistory {
             point.deletionBegun = Math.min(point.deletionBegun, disk.moment());
             try {
                 repository.delete(point.id);
-                point.deleted = disk.moment();
+                point.deleted = answered();
             } catch (GenieVmException e) {
                 // One whose deletion was broken off may be gone.
                 if (first || !e.code().equals(ErrorCode.NOT_FOUND)) {
@@ -260,6 +275,7 @@ final class CrashHistory {
         try (GenieVm genie = genie(next.place)) {
             Repository repository = next.openOrCreate(genie, created <= moment);
             checkPoints(repository.points(), moment);
+            checkSessions(repository.points(), next.place, moment);
             repository.points().points().forEach(listed -> next.keep(points.get(listed.id()), moment));
             next.checkRestores(repository);
             checkVerify(repository, halfDeletedThen, next.copyMayBeMissing);
@@ -291,7 +307,7 @@ final class CrashHistory {
                 throw e;
             }
             Repository repository = genie.createRepository(CrashPlace.CONFIG, SMALL);
-            created = disk.moment();
+            created = answered();
             return repository;
         }
     }
@@ -307,6 +323,23 @@ final class CrashHistory {
             }
         }
         assertThat(points.keySet()).as("points that were made").containsAll(listed);
+    }
+
+    /** A session whose point was deleted must not look like one that still works. */
+    private void checkSessions(RestorePointList list, CrashPlace where, int moment) throws IOException {
+        Set<String> gone = points.values().stream()
+                .filter(point -> point.deletionBegun < moment)
+                .map(point -> point.id.value())
+                .collect(Collectors.toSet());
+        list.points().forEach(listed -> gone.remove(listed.id().value()));
+        Path sessions = where.root().resolve("sessions");
+        if (Files.exists(sessions)) {
+            try (Stream<Path> paths = Files.walk(sessions)) {
+                assertThat(paths.map(path -> path.getFileName().toString()))
+                        .as("sessions")
+                        .doesNotContainAnyElementsOf(gone.isEmpty() ? Set.of("none") : gone);
+            }
+        }
     }
 
     private void keep(Point before, int moment) {
@@ -358,7 +391,7 @@ final class CrashHistory {
                 .allMatch(warning -> Set.of(DriverFact.TRACKING_LOST, DriverFact.LEFTOVER_CLEARED)
                         .contains(warning.code()));
         Point point = new Point(report.point(), vm, content, begun);
-        point.told = disk.moment();
+        point.told = answered();
         points.put(point.id, point);
         return report;
     }
@@ -368,7 +401,7 @@ final class CrashHistory {
         Point point = all.get(random.nextInt(all.size()));
         point.deletionBegun = Math.min(point.deletionBegun, disk.moment());
         repository.delete(point.id);
-        point.deleted = disk.moment();
+        point.deleted = answered();
     }
 
     private BackupRequest request(VmId vm) {

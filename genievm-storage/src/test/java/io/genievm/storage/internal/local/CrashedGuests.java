@@ -50,7 +50,7 @@ final class CrashedGuests {
         for (InMemoryDisk disk : vm.disks()) {
             int changes = random.nextInt(4);
             for (int i = 0; i < changes; i++) {
-                byte[] bytes = noise(random, 1 + random.nextInt(30_000));
+                byte[] bytes = noise(random, 1 + random.nextInt(15_000));
                 disk.write(random.nextInt((int) disk.capacity() - bytes.length), bytes);
             }
         }

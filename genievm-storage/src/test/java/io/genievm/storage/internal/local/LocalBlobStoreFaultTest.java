@@ -10,9 +10,8 @@ import io.genievm.api.store.BlobEntry;
 import io.genievm.api.store.BlobStore;
 import io.genievm.api.store.PutOutcome;
 import io.genievm.storage.internal.file.Failing;
-import io.genievm.storage.internal.file.Faults;
-import io.genievm.storage.internal.file.Faults.Operation;
-import io.genievm.storage.internal.file.FaultyFileSystem;
+import io.genievm.testkit.fault.CrashFileSystem;
+import io.genievm.testkit.fault.CrashFileSystem.Call;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.AccessDeniedException;
@@ -28,28 +27,26 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** What a store in a folder makes of failures of the file system. */
 class LocalBlobStoreFaultTest {
+    private static final Faults NOTHING = (call, path) -> {};
     private static final String NO_SPACE = "No space left on device";
 
-    @TempDir
-    private Path directory;
-
-    private Path root;
+    private final CrashFileSystem disk = CrashFileSystem.create(1);
+    private final Path directory = disk.root();
+    private final Path root = directory.resolve("store");
     private BlobStore store;
 
     @BeforeEach
     void createStore() {
-        root = FaultyFileSystem.over(directory.resolve("store"));
         store = LocalBlobStoreProvider.create(root);
         store.put("a/there", content(10));
     }
 
     @AfterEach
     void closeStore() {
-        inject(Faults.NONE);
+        disk.removeHook();
         store.close();
     }
 
@@ -57,7 +54,7 @@ class LocalBlobStoreFaultTest {
 
     @Test
     void aFullDiskLeavesNothingBehind() throws IOException {
-        for (Operation operation : List.of(Operation.CREATE, Operation.WRITE, Operation.FORCE, Operation.LINK)) {
+        for (Call operation : List.of(Call.CREATE, Call.WRITE, Call.FORCE, Call.LINK)) {
             inject(failing(operation, staged().or(named("new")), NO_SPACE));
 
             GenieVmException failure = Failing.with(ErrorCode.NO_SPACE, () -> store.put("b/c/new", content(10)));
@@ -72,22 +69,44 @@ class LocalBlobStoreFaultTest {
 
     @Test
     void aFullQuotaAndAFullDiskForFoldersAreNoSpaceAsWell() throws IOException {
-        inject(failing(Operation.WRITE, staged(), "Disk quota exceeded"));
+        inject(failing(Call.WRITE, staged(), "Disk quota exceeded"));
         Failing.with(ErrorCode.NO_SPACE, () -> store.put("b/new", content(10)));
-        inject(failing(Operation.CREATE_FOLDER, any(), NO_SPACE));
+        inject(failing(Call.CREATE_FOLDER, any(), NO_SPACE));
         Failing.with(ErrorCode.NO_SPACE, () -> store.put("b/new", content(10)));
         assertOnlyOldObjects();
     }
 
     @Test
+    void aFullDiskIsRecognisedWhereItsWordsAreTranslated() {
+        disk.capacity(4 << 20);
+        inject(failing(Call.WRITE, any(), "Auf dem Ger\u00e4t ist kein Speicherplatz mehr verf\u00fcgbar"));
+        Failing.with(ErrorCode.NO_SPACE, () -> store.put("large", content(5 << 20)));
+        Failing.with(ErrorCode.IO_ERROR, () -> store.put("small", content(1)));
+    }
+
+    @Test
+    void aDiskThatIsFullAtAnyByteTakesNoHalfObjectAndGetsItsRoomBack() throws IOException {
+        disk.shortTransfers(true);
+        long used = 10;
+        for (int room = 0; room < 40; room++) {
+            disk.capacity(used + room);
+            Failing.with(ErrorCode.NO_SPACE, () -> store.put("b/new", content(40)));
+            assertOnlyOldObjects();
+        }
+        disk.capacity(used + 40);
+        assertThat(store.put("b/new", content(40))).isEqualTo(PutOutcome.CREATED);
+        assertThat(store.getAll("b/new", 40)).hasSize(40);
+    }
+
+    @Test
     void refusedPermissionIsAccessDenied() throws IOException {
         inject((operation, path) -> {
-            if (operation == Operation.CREATE) {
+            if (operation == Call.CREATE) {
                 throw new AccessDeniedException(path.toString());
             }
         });
         Failing.with(ErrorCode.ACCESS_DENIED, () -> store.put("new", content(10)));
-        inject(failing(Operation.CREATE, any(), "Read-only file system"));
+        inject(failing(Call.CREATE, any(), "Read-only file system"));
         Failing.with(ErrorCode.ACCESS_DENIED, () -> store.put("new", content(10)));
         assertOnlyOldObjects();
     }
@@ -95,7 +114,7 @@ class LocalBlobStoreFaultTest {
     @Test
     void aFailedFsyncIsFinal() throws IOException {
         List<String> log = new ArrayList<>();
-        inject(logging(log, failing(Operation.FORCE, staged(), "Input/output error")));
+        inject(logging(log, failing(Call.FORCE, staged(), "Input/output error")));
 
         Failing.with(ErrorCode.IO_ERROR, () -> store.put("new", content(10)));
 
@@ -107,7 +126,7 @@ class LocalBlobStoreFaultTest {
     @Test
     void afterTheLinkNothingMayClaimThatTheObjectIsNotThere() {
         inject((operation, path) -> {
-            if (operation == Operation.FORCE && Files.isDirectory(path)) {
+            if (operation == Call.FORCE && Files.isDirectory(path)) {
                 throw new FileSystemException(path.toString(), null, NO_SPACE);
             }
         });
@@ -121,7 +140,7 @@ class LocalBlobStoreFaultTest {
     @Test
     void aFailureToTidyUpIsToldWithTheFirstFailure() {
         inject((operation, path) -> {
-            if (operation == Operation.WRITE || operation == Operation.DELETE && staged().matches(path)) {
+            if (operation == Call.WRITE || operation == Call.DELETE && staged().matches(path)) {
                 throw new FileSystemException(path.toString(), null, "broken at " + operation);
             }
         });
@@ -137,7 +156,7 @@ class LocalBlobStoreFaultTest {
     @Test
     void aTemporaryFileThatSomebodyRemovedFailsThePut() throws IOException {
         inject((operation, path) -> {
-            if (operation == Operation.LINK) {
+            if (operation == Call.LINK) {
                 for (Path file : staged().list()) {
                     Files.delete(file);
                 }
@@ -154,7 +173,7 @@ class LocalBlobStoreFaultTest {
     @Test
     void theContentIsDurableBeforeTheNameAndTheNameBeforeTheAnswer() {
         List<String> log = new ArrayList<>();
-        inject(logging(log, Faults.NONE));
+        inject(logging(log, NOTHING));
 
         store.put("b/c/new", content(10));
 
@@ -178,7 +197,7 @@ class LocalBlobStoreFaultTest {
     @Test
     void theNameOfAnotherPutIsMadeDurableBeforeItIsSaidToExist() {
         List<String> log = new ArrayList<>();
-        inject(logging(log, Faults.NONE));
+        inject(logging(log, NOTHING));
 
         assertThat(store.put("a/there", content(3))).isEqualTo(PutOutcome.EXISTS);
 
@@ -188,7 +207,7 @@ class LocalBlobStoreFaultTest {
     @Test
     void aLinkWhoseAnswerWasLostIsRecognised() {
         inject((operation, path) -> {
-            if (operation == Operation.LINKED) {
+            if (operation == Call.LINKED) {
                 throw new FileAlreadyExistsException(path.toString());
             }
         });
@@ -201,7 +220,7 @@ class LocalBlobStoreFaultTest {
     void aFolderThatVanishesAgainAndAgainIsMadeAgain() {
         int[] left = {50};
         inject((operation, path) -> {
-            if (operation == Operation.LINK && left[0]-- > 0) {
+            if (operation == Call.LINK && left[0]-- > 0) {
                 Files.delete(path.getParent());
             }
         });
@@ -216,7 +235,7 @@ class LocalBlobStoreFaultTest {
     void withoutHardLinksAPutIsUnsupported() throws IOException {
         for (String reason :
                 List.of("Operation not permitted", "Operation not supported", "Invalid cross-device link")) {
-            inject(failing(Operation.LINK, any(), reason));
+            inject(failing(Call.LINK, any(), reason));
             assertThat(Failing.with(ErrorCode.UNSUPPORTED, () -> store.put("b/new", content(10))))
                     .hasMessageContaining("hard links")
                     .hasMessageContaining(reason)
@@ -227,10 +246,9 @@ class LocalBlobStoreFaultTest {
 
     @Test
     void withoutHardLinksNothingIsCreated() {
-        Path existing = FaultyFileSystem.over(directory);
-        Path missing = existing.resolve("not/there");
-        FaultyFileSystem.inject(existing, (operation, path) -> {
-            if (operation == Operation.LINK) {
+        Path missing = directory.resolve("not/there");
+        inject((operation, path) -> {
+            if (operation == Call.LINK) {
                 throw new UnsupportedOperationException();
             }
         });
@@ -244,9 +262,9 @@ class LocalBlobStoreFaultTest {
 
     @Test
     void aPlaceWhoseLinksReplaceFilesIsUnsupported() throws IOException {
-        Path place = FaultyFileSystem.over(Files.createDirectory(directory.resolve("place")));
-        FaultyFileSystem.inject(place, (operation, path) -> {
-            if (operation == Operation.LINK) {
+        Path place = Files.createDirectory(directory.resolve("place"));
+        inject((operation, path) -> {
+            if (operation == Call.LINK) {
                 Files.deleteIfExists(path);
             }
         });
@@ -258,9 +276,9 @@ class LocalBlobStoreFaultTest {
 
     @Test
     void aFailedCreationLeavesThePlaceAsItWas() {
-        for (Operation operation : List.of(Operation.CREATE, Operation.WRITE, Operation.FORCE)) {
-            Path place = FaultyFileSystem.over(directory).resolve("x/y");
-            FaultyFileSystem.inject(place, failing(operation, any(), NO_SPACE));
+        for (Call operation : List.of(Call.CREATE, Call.WRITE, Call.FORCE)) {
+            Path place = directory.resolve("x/y");
+            inject(failing(operation, any(), NO_SPACE));
 
             Failing.with(ErrorCode.NO_SPACE, () -> LocalBlobStoreProvider.create(place));
 
@@ -275,7 +293,7 @@ class LocalBlobStoreFaultTest {
     @Test
     void aDeleteIsDurableBeforeItAnswers() {
         List<String> log = new ArrayList<>();
-        inject(logging(log, Faults.NONE));
+        inject(logging(log, NOTHING));
 
         store.delete("a/there");
 
@@ -285,13 +303,13 @@ class LocalBlobStoreFaultTest {
     @Test
     void aDeleteThatCouldNotBeMadeDurableFailsAndIsMadeDurableByTheNext() {
         inject((operation, path) -> {
-            if (operation == Operation.FORCE) {
+            if (operation == Call.FORCE) {
                 throw new FileSystemException(path.toString(), null, "Input/output error");
             }
         });
         Failing.with(ErrorCode.IO_ERROR, () -> store.delete("a/there"));
         List<String> log = new ArrayList<>();
-        inject(logging(log, Faults.NONE));
+        inject(logging(log, NOTHING));
 
         store.delete("a/there");
 
@@ -302,7 +320,7 @@ class LocalBlobStoreFaultTest {
     void aListingThatCanNotReadAFolderFails() {
         store.put("b/c/x", content(1));
         inject((operation, path) -> {
-            if (operation == Operation.LIST && path.endsWith("c")) {
+            if (operation == Call.LIST && path.endsWith("c")) {
                 throw new AccessDeniedException(path.toString());
             }
         });
@@ -319,8 +337,8 @@ class LocalBlobStoreFaultTest {
         store.put("b/c", content(1));
         store.put("d", content(1));
         inject((operation, path) -> {
-            boolean gone = operation == Operation.LIST && path.endsWith("b")
-                    || operation == Operation.LOOK && path.endsWith("there");
+            boolean gone =
+                    operation == Call.LIST && path.endsWith("b") || operation == Call.LOOK && path.endsWith("there");
             if (gone) {
                 throw new NoSuchFileException(path.toString());
             }
@@ -336,20 +354,25 @@ class LocalBlobStoreFaultTest {
     void readsThatFailSayWhy() {
         Map.of("Input/output error", ErrorCode.IO_ERROR, "Operation not permitted", ErrorCode.ACCESS_DENIED)
                 .forEach((reason, code) -> {
-                    inject(failing(Operation.READ, any(), reason));
+                    inject(failing(Call.READ, any(), reason));
                     assertThat(Failing.with(code, () -> store.get("a/there", 0, ByteBuffer.allocate(1))))
                             .hasMessageContaining(reason);
-                    inject(failing(Operation.LOOK, any(), reason));
+                    inject(failing(Call.LOOK, any(), reason));
                     Failing.with(code, () -> store.stat("a/there"));
                 });
     }
 
+    /** What goes wrong: looked at before every call. */
+    private interface Faults {
+        void at(Call call, Path path) throws IOException;
+    }
+
     private void inject(Faults faults) {
-        FaultyFileSystem.inject(root, faults);
+        disk.hook(event -> faults.at(event.call(), event.path()));
     }
 
     private void assertOnlyOldObjects() throws IOException {
-        inject(Faults.NONE);
+        disk.removeHook();
         assertThat(staged().list()).isEmpty();
         try (Stream<Path> entries = Files.walk(directory.resolve("store"))) {
             assertThat(entries.map(
@@ -367,7 +390,7 @@ class LocalBlobStoreFaultTest {
         };
     }
 
-    private static Faults failing(Operation operation, Paths paths, String reason) {
+    private static Faults failing(Call operation, Paths paths, String reason) {
         return (at, path) -> {
             if (at == operation && paths.matches(path)) {
                 throw new FileSystemException(path.toString(), null, reason);

@@ -7,8 +7,6 @@ import io.genievm.api.store.BlobContent;
 import io.genievm.api.store.BlobStore;
 import io.genievm.api.store.PutOutcome;
 import io.genievm.storage.internal.file.Failing;
-import io.genievm.storage.internal.file.Faults;
-import io.genievm.storage.internal.file.FaultyFileSystem;
 import io.genievm.storage.internal.file.Tmpfs;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -49,20 +47,6 @@ class LocalBlobStoreFullDiskIT {
             assertThat(store.put("b/second", BlobContent.of(new byte[MEBIBYTE])))
                     .isEqualTo(PutOutcome.CREATED);
             assertThat(store.getAll("first", 2 * MEBIBYTE)).hasSize(2 * MEBIBYTE);
-        }
-    }
-
-    @Test
-    void aFullDiskIsRecognisedWhereItsWordsAreTranslated() {
-        Path place = FaultyFileSystem.over(disk.folder());
-        try (BlobStore store = LocalBlobStoreProvider.create(place)) {
-            FaultyFileSystem.inject(place, (operation, path) -> {
-                if (operation == Faults.Operation.WRITE) {
-                    throw new IOException("Auf dem Ger\u00e4t ist kein Speicherplatz mehr verf\u00fcgbar");
-                }
-            });
-            Failing.with(ErrorCode.NO_SPACE, () -> store.put("large", BlobContent.of(new byte[5 * MEBIBYTE])));
-            Failing.with(ErrorCode.IO_ERROR, () -> store.put("small", BlobContent.of(new byte[1])));
         }
     }
 

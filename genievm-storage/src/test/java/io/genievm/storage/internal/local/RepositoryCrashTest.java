@@ -14,8 +14,8 @@ import org.junit.jupiter.api.io.TempDir;
  * disk at full scale, 1 000 of them as a rule.
  */
 class RepositoryCrashTest {
-    private static final int HISTORIES = 250;
-    private static final int STATES = 40;
+    private static final int HISTORIES = 500;
+    private static final int STATES = 20;
 
     @TempDir
     private Path workDirectory;
@@ -48,7 +48,7 @@ class RepositoryCrashTest {
     }
 
     private void check(CrashHistory history, Random random, String what, boolean again) throws IOException {
-        int moment = random.nextInt(history.disk().moment() + 1);
+        int moment = history.chooseMoment();
         CrashFileSystem left = history.disk().crash(moment, random.nextLong());
         try {
             CrashHistory next = history.recover(left, moment);
