@@ -37,7 +37,8 @@ class LocalBlobStoreCrashTest {
     @Test
     @DisplayName("power cuts, where a folder can not be forced and only files can")
     void powerCutsWithoutFolderForce() {
-        CrashSeeds.run(getClass(), "powerCutsWithoutFolderForce", HISTORIES / 3, seed -> new History(seed, true).check());
+        CrashSeeds.run(
+                getClass(), "powerCutsWithoutFolderForce", HISTORIES / 3, seed -> new History(seed, true).check());
     }
 
     /**
