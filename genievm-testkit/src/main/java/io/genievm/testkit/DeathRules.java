@@ -37,7 +37,8 @@ final class DeathRules {
                 provider, config, driver.known().id(), driver.repository(), DriverUnderTest.newSession(), tokens)) {
             assertThat(process.next(Set.of("open")))
                     .as(
-                            "what another process says that makes a %s and begins a snapshot:%n%s",
+                            "what a fresh process says in which a %s is made by its public constructor and begins a snapshot;"
+                                    + " if it can not be made so, override providerOfAnotherProcess():%n%s",
                             provider, process.noise())
                     .isEqualTo("open");
             process.kill();

@@ -46,12 +46,14 @@ final class Disks {
             ByteBuffer buffer =
                     ByteBuffer.allocateDirect(length + 24).position(8).limit(8 + length);
             reader.read(start, buffer);
-            assertThat(buffer.position())
-                    .as("position after the read of %d bytes", length)
-                    .isEqualTo(8 + length);
-            assertThat(buffer.limit())
-                    .as("limit after the read of %d bytes", length)
-                    .isEqualTo(8 + length);
+            assertThat(buffer.position() - 8)
+                    .as(
+                            "bytes by which a read of %d bytes has moved the buffer's position (H49: all, or it throws)",
+                            length)
+                    .isEqualTo(length);
+            assertThat(buffer.limit() - 8)
+                    .as("the buffer's limit behind its old position after a read of %d bytes (H49: as it was)", length)
+                    .isEqualTo(length);
             buffer.position(8).get(into, (int) start, length);
             start += length;
         }

@@ -63,7 +63,10 @@ final class StoreDeathRules {
                 }
             }
             assertThat(heard)
-                    .as("answers from another process that puts by means of %s; it said:%n%s", other, process.noise())
+                    .as(
+                            "answers from a fresh process in which a %s is made by its public constructor, and puts;"
+                                    + " if it can not be made so, override providerOfAnotherProcess(). It said:%n%s",
+                            other, process.noise())
                     .isGreaterThanOrEqualTo(answers);
         }
         try (BlobStore store = provider.open(place)) {

@@ -615,7 +615,9 @@ final class TokenRules {
     }
 
     private static void assertUnknown(Changes changes) {
-        assertThat(changes).isInstanceOf(Changes.Unknown.class);
+        assertThat(changes)
+                .as("the answer of changesSince to a token that is none of this disk's own, was dropped, or was lost")
+                .isInstanceOf(Changes.Unknown.class);
         assertThat(((Changes.Unknown) changes).reason()).matches("[A-Z][A-Z0-9_]*");
         assertThat(((Changes.Unknown) changes).message()).isNotBlank();
     }
