@@ -28,13 +28,12 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -50,7 +49,9 @@ final class CrashHistory {
     private final Random random;
     private final List<String> log = new ArrayList<>();
     private final List<Integer> answers = new ArrayList<>();
-    private final Map<SessionId, Point> points = new TreeMap<>(Comparator.comparing(SessionId::value));
+    /** In the order in which they were made: their ids are new each time. */
+    private final Map<SessionId, Point> points = new LinkedHashMap<>();
+
     private final Map<VmId, Map<DiskId, byte[]>> unknown = new HashMap<>();
     private final Map<VmId, Integer> unknownSince = new HashMap<>();
     private final boolean deletes;
