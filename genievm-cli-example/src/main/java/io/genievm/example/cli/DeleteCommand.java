@@ -47,6 +47,9 @@ final class DeleteCommand implements Action {
         try (GenieVm genie = context.genie().get();
                 Repository repository = genie.openRepository(address)) {
             SessionId id = find(repository.points());
+            context.interruption().check();
+            // A few calls, which are made to the end: half a deletion looks like damage until the next backup.
+            context.interruption().cancels(() -> {});
             repository.delete(id);
             return Outcome.done(
                     Json.deleted(id),

@@ -18,7 +18,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** What can only be seen from outside: streams, exit statuses and signals of a process. */
 class ProcessTest {
@@ -137,6 +139,68 @@ class ProcessTest {
         site.run("verify --repo REPO").succeeds();
     }
 
+    /** What takes so long in the store that the signal comes while the task is in the phase. */
+    static Stream<Arguments> phases() {
+        return Stream.of(
+                        "backup PREPARE list=points/",
+                        "backup COPY put=packs/",
+                        "backup COMMIT put=points/",
+                        "backup COMMIT put=witness/",
+                        "restore PREPARE list=points/",
+                        "restore COPY get=packs/",
+                        "verify STRUCTURE list=packs/",
+                        "verify DATA get=packs/",
+                        "delete OPEN list=points/",
+                        "delete COMMIT delete=points/")
+                .map(line -> line.split(" "))
+                .flatMap(words ->
+                        Stream.of("INT", "TERM").map(signal -> Arguments.of(words[0], words[1], words[2], signal)));
+    }
+
+    @ParameterizedTest
+    @MethodSource("phases")
+    void aSignalInEachPhaseLeavesNothingBehind(String command, String phase, String slow, String signal)
+            throws Exception {
+        site.withRepository();
+        site.image("web", "root.raw", Site.noise(1, 1_000_000));
+        String first = site.point("web");
+        site.image("web", "root.raw", Site.noise(2, 1_000_000));
+        Path temporary = Files.createDirectory(directory.resolve("tmp"));
+        String line = command + " --json --repo slowly:" + slow + "=REPO "
+                + switch (command) {
+                    case "backup" -> "--host HOST --vm web";
+                    case "restore" -> "--vm web --to TARGET";
+                    case "delete" -> "--point " + first;
+                    default -> "";
+                };
+        try (Program program = start(
+                Map.of("JAVA_TOOL_OPTIONS", "-Djava.io.tmpdir=" + temporary + " -Djna.tmpdir=" + directory), line)) {
+            program.awaitWords("slowly: " + slow.replace("=", " "));
+            program.signal(signal);
+            Run run = program.await();
+
+            // Too late for a point that is there, or one that is deleted: then that is the answer.
+            if (run.status() != 0) {
+                run.exitsWith(signal.equals("INT") ? 130 : 143);
+                assertThat(run.json().at("/error/code").textValue()).isEqualTo("CANCELLED");
+            } else {
+                assertThat(phase).isEqualTo("COMMIT");
+                assertThat(run.json().get("point").textValue()).isNotEmpty();
+            }
+        }
+        assertThat(isEmpty(temporary)).as("work files").isTrue();
+        assertThat(site.target()).doesNotExist();
+        assertThat(objects()).noneMatch(name -> name.startsWith(".tmp"));
+        if (!command.equals("delete")) {
+            assertThat(objects()).noneMatch(name -> name.startsWith("sessions/") || name.startsWith("progress/"));
+            assertThat(site.run("restore --repo REPO --vm web --point " + first + " --to TARGET")
+                            .status())
+                    .isZero();
+        }
+        site.run("verify --repo REPO").succeeds();
+        site.backUp("web").succeeds();
+    }
+
     @Test
     void aSecondSignalEndsItAtOnce() throws Exception {
         site.withRepository();
@@ -181,7 +245,7 @@ class ProcessTest {
         Map<String, String> environment = Map.of("JAVA_TOOL_OPTIONS", "-Djava.io.tmpdir=" + temporary);
         String line = "diff --json --repo slowly:REPO --point " + first + " --point " + second;
         try (Program program = start(environment, line)) {
-            program.awaitWords("slowly getting packs/");
+            program.awaitWords("slowly: get packs/");
             long start = System.nanoTime();
             program.signal(signal);
             Run run = program.await().exitsWith(status);

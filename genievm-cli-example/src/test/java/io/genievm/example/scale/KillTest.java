@@ -12,6 +12,7 @@ import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.store.BlobStoreConfig;
 import io.genievm.core.BackupRequest;
 import io.genievm.core.Codec;
+import io.genievm.core.Damage;
 import io.genievm.core.GenieVm;
 import io.genievm.core.Repository;
 import io.genievm.core.RepositoryOptions;
@@ -265,7 +266,7 @@ class KillTest {
                 assertThat(truth).containsKey(new SessionId(trace.acknowledged));
             }
             restoreAll();
-            verify();
+            verify(kind == Kind.DELETE ? words.split(" ")[1] : null);
             if (kind == Kind.RESTORE) {
                 nothingButWholeFiles(Objects.requireNonNull(truth.get(new SessionId(words.split(" ")[1]))));
             }
@@ -276,7 +277,7 @@ class KillTest {
             change();
             backUp();
             nothingTemporary();
-            verify();
+            verify(null);
             if (truth.size() > 3) {
                 SessionId oldest = oldest();
                 try (Repository repository = genie.openRepository(repository())) {
@@ -361,11 +362,21 @@ class KillTest {
             }
         }
 
-        private void verify() throws Exception {
+        /**
+         * Finds no damage, except that the witness of a point that was being deleted may be gone and the point not, which
+         * can not be told from a witness that was lost; the next backup puts it again.
+         */
+        private void verify(@Nullable String beingDeleted) throws Exception {
             try (Repository repository = genie.openRepository(repository())) {
                 VerifyReport report =
                         repository.verify(VerifyRequest.EVERYTHING).await();
-                assertThat(report.damage()).isEmpty();
+                List<Damage> damage = new ArrayList<>(report.damage());
+                if (damage.removeIf(each -> beingDeleted != null
+                        && each.object().startsWith("witness/")
+                        && each.object().endsWith(beingDeleted))) {
+                    left.merge("witness deleted, manifest not", 1, Integer::sum);
+                }
+                assertThat(damage).isEmpty();
                 assertThat(report.unneededBytes()).as("orphans are counted").isNotNull();
             }
         }

@@ -5,11 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.genievm.api.TaskCancelledException;
 import io.genievm.api.hypervisor.DiskLimits;
+import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.store.BlobCursor;
 import io.genievm.api.task.TaskEvent;
 import io.genievm.api.task.TaskHandle;
 import io.genievm.api.task.TaskPhase;
 import io.genievm.api.task.TaskState;
+import io.genievm.core.AuditMode;
 import io.genievm.core.BackupReport;
 import io.genievm.core.BackupRequest;
 import io.genievm.core.Codec;
@@ -19,17 +21,24 @@ import io.genievm.core.VerifyRequest;
 import io.genievm.core.internal.format.ObjectKeys;
 import io.genievm.core.internal.format.PackName;
 import io.genievm.testkit.InMemoryBlobStore;
+import io.genievm.testkit.InMemoryHypervisor;
+import io.genievm.testkit.InMemoryVm;
+import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.RepeatedTest;
@@ -38,7 +47,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** A task that is cancelled ends within seconds, whatever it is doing, and leaves nothing behind. */
 class CancellationTest {
@@ -54,12 +64,15 @@ class CancellationTest {
     private final SyntheticHost host = new SyntheticHost(
             new SyntheticHost.Disk("a", CAPACITY, Noise.random(1)),
             new SyntheticHost.Disk("b", CAPACITY + 1, Noise.holey(2)));
+    private final InMemoryHypervisor tracked = new InMemoryHypervisor();
+    private @Nullable HypervisorConnection other;
     private Site site;
 
     @BeforeEach
     void create() throws Exception {
         // Readers that take one call at a time, so that they are opened and closed like those of a hypervisor.
         host.limits = new DiskLimits(2, 1, 1 << 20, 1);
+        tracked.trackChanges(true);
         site = Site.create(
                 store, OPTIONS, host, settings -> settings.parallelism(3).workDirectory(folder.resolve("work")));
     }
@@ -73,50 +86,124 @@ class CancellationTest {
         site.verify();
         site.restore();
         site.close();
+        if (other != null) {
+            other.close();
+        }
         assertThat(host.openReaders).hasValue(0);
+        assertThat(openFiles()).isEmpty();
         try (Stream<Path> files = Files.walk(folder)) {
             assertThat(files.filter(Files::isRegularFile)).isEmpty();
         }
         eventually(SyntheticHost::threads);
     }
 
+    static Stream<Arguments> endings() {
+        Map<String, List<TaskPhase>> phases = Map.of(
+                "backup", List.of(TaskPhase.PREPARE, TaskPhase.COPY, TaskPhase.COMMIT),
+                "incremental", List.of(TaskPhase.PREPARE, TaskPhase.AUDIT, TaskPhase.COPY, TaskPhase.COMMIT),
+                "restore", List.of(TaskPhase.PREPARE, TaskPhase.COPY, TaskPhase.COMMIT),
+                "restore over", List.of(TaskPhase.PREPARE, TaskPhase.COMPARE, TaskPhase.COPY, TaskPhase.COMMIT),
+                "verify", List.of(TaskPhase.STRUCTURE, TaskPhase.DATA));
+        return phases.entrySet().stream()
+                .flatMap(task -> task.getValue().stream()
+                        .flatMap(phase ->
+                                Stream.of(Ending.values()).map(ending -> Arguments.of(task.getKey(), phase, ending))));
+    }
+
+    private enum Ending {
+        CANCEL,
+        PAUSE_AND_RESUME,
+        PAUSE_AND_CANCEL,
+        CLOSE
+    }
+
     @ParameterizedTest
-    @EnumSource(
-            value = TaskPhase.class,
-            names = {"PREPARE", "COPY", "COMMIT"})
-    void aBackupInEachPhase(TaskPhase phase) throws Exception {
-        store.millis = 30;
-        TaskHandle<BackupReport> task = backup();
-        cancelIn(phase, task);
-        awaitCancelled(task, phase == TaskPhase.COMMIT);
+    @MethodSource("endings")
+    void inEachPhase(String name, TaskPhase phase, Ending ending) throws Exception {
+        TaskHandle<?> task = begin(name);
+        awaitPhase(phase, task);
+        switch (ending) {
+            case CANCEL -> {
+                task.cancel();
+                awaitCancelled(task, true);
+            }
+            case PAUSE_AND_RESUME -> {
+                task.pause();
+                Thread.sleep(50);
+                task.resume();
+                assertThat(task.await(Duration.ofMinutes(1))).isPresent();
+            }
+            case PAUSE_AND_CANCEL -> {
+                task.pause();
+                Thread.sleep(50);
+                task.cancel();
+                awaitCancelled(task, true);
+            }
+            case CLOSE -> closeAndOpenAgain(task);
+        }
         assertOnlyWholePoints();
-        assertThat(host.abandoned || host.committed || phase == TaskPhase.PREPARE)
+        assertNoHalfRestore();
+        assertThat(host.abandoned || host.committed || !name.equals("backup") || phase == TaskPhase.PREPARE)
                 .isTrue();
     }
 
-    @ParameterizedTest
-    @EnumSource(
-            value = TaskPhase.class,
-            names = {"PREPARE", "COPY", "COMMIT"})
-    void aRestoreInEachPhase(TaskPhase phase) throws Exception {
-        site.backUp(Codec.DEFAULT);
-        store.millis = 5;
-        TaskHandle<?> task = restore();
-        cancelIn(phase, task);
-        awaitCancelled(task, phase == TaskPhase.COMMIT);
-        assertNoHalfRestore();
+    private TaskHandle<?> begin(String name) throws InterruptedException {
+        switch (name) {
+            case "backup":
+                store.millis = 5;
+                return backup();
+            case "incremental":
+                InMemoryVm vm = tracked.addVm("tracked");
+                vm.addDisk("a", bytes(3)).write(0, bytes(4));
+                other = tracked.connect();
+                site.repository.backup(other, incremental(vm)).await();
+                vm.disks().get(0).write(CAPACITY / 2, Arrays.copyOf(bytes(5), 100_000));
+                store.millis = 5;
+                return site.repository.backup(other, incremental(vm));
+            case "restore over":
+                InMemoryVm over = tracked.addVm("over");
+                over.addDisk("a", bytes(3));
+                other = tracked.connect();
+                site.repository
+                        .backup(other, BackupRequest.builder(over.id()).build())
+                        .await();
+                over.disks().get(0).write(0, bytes(6));
+                over.shutOff(true);
+                store.millis = 5;
+                return site.repository.restore(RestoreRequest.builder(over.id())
+                        .overVm(other, over.id())
+                        .build());
+            case "restore":
+                site.backUp(Codec.DEFAULT);
+                store.millis = 2;
+                return restore();
+            case "verify":
+                site.backUp(Codec.DEFAULT);
+                store.millis = 2;
+                return site.repository.verify(VerifyRequest.EVERYTHING);
+            default:
+                throw new IllegalArgumentException(name);
+        }
     }
 
-    @ParameterizedTest
-    @EnumSource(
-            value = TaskPhase.class,
-            names = {"STRUCTURE", "DATA"})
-    void aVerificationInEachPhase(TaskPhase phase) throws Exception {
-        site.backUp(Codec.DEFAULT);
-        store.millis = 5;
-        TaskHandle<?> task = site.repository.verify(VerifyRequest.EVERYTHING);
-        cancelIn(phase, task);
-        awaitCancelled(task, false);
+    private static BackupRequest incremental(InMemoryVm vm) {
+        return BackupRequest.builder(vm.id()).audit(AuditMode.FULL).build();
+    }
+
+    private static byte[] bytes(long seed) {
+        byte[] bytes = new byte[(int) CAPACITY];
+        new SplittableRandom(seed).nextBytes(bytes);
+        return bytes;
+    }
+
+    private void closeAndOpenAgain(TaskHandle<?> task) throws Exception {
+        InMemoryBlobStore again = objects.reopen();
+        long start = System.nanoTime();
+        site.close();
+        assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(SECONDS);
+        assertThat(task.state()).isIn(TaskState.CANCELLED, TaskState.COMPLETED);
+        eventually(SyntheticHost::threads);
+        site = Site.open(again, host, settings -> settings.workDirectory(folder.resolve("work")));
     }
 
     @Tag("torture")
@@ -161,18 +248,6 @@ class CancellationTest {
         assertOnlyWholePoints();
     }
 
-    @Test
-    void aTaskThatPauses() throws Exception {
-        store.millis = 5;
-        TaskHandle<BackupReport> task = backup();
-        awaitPhase(TaskPhase.COPY, task);
-        task.pause();
-        Thread.sleep(100);
-        task.cancel();
-        awaitCancelled(task, false);
-        assertOnlyWholePoints();
-    }
-
     /** A long list of points and tables behind a long line, long before anything is copied. */
     @Test
     void whileTheListOfPointsAndTheIndexAreRead() throws Exception {
@@ -193,21 +268,6 @@ class CancellationTest {
         assertOnlyWholePoints();
     }
 
-    @Test
-    void closingTheRepositoryCancelsItsTasks() throws Exception {
-        store.millis = 20;
-        TaskHandle<BackupReport> task = backup();
-        awaitPhase(TaskPhase.COPY, task);
-        InMemoryBlobStore again = objects.reopen();
-        long start = System.nanoTime();
-        site.close();
-        assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(SECONDS);
-        assertThat(task.state()).isEqualTo(TaskState.CANCELLED);
-        eventually(SyntheticHost::threads);
-        site = Site.open(again, host, settings -> settings.workDirectory(folder.resolve("work")));
-        assertOnlyWholePoints();
-    }
-
     private TaskHandle<BackupReport> backup() {
         return site.repository.backup(
                 host, BackupRequest.builder(SyntheticHost.VM).codec(Codec.LZ4).build());
@@ -217,11 +277,6 @@ class CancellationTest {
         return site.repository.restore(RestoreRequest.builder(SyntheticHost.VM)
                 .toFolder(folder.resolve("target"))
                 .build());
-    }
-
-    private static void cancelIn(TaskPhase phase, TaskHandle<?> task) throws InterruptedException {
-        awaitPhase(phase, task);
-        task.cancel();
     }
 
     private static void awaitPhase(TaskPhase phase, TaskHandle<?> task) throws InterruptedException {
@@ -294,6 +349,22 @@ class CancellationTest {
             }
         }
         return keys;
+    }
+
+    /** What this process has open in the folder, files without a name included. */
+    private List<String> openFiles() throws IOException {
+        List<String> open = new ArrayList<>();
+        try (Stream<Path> descriptors = Files.list(Path.of("/proc/self/fd"))) {
+            for (Path descriptor : descriptors.toList()) {
+                try {
+                    open.add(Files.readSymbolicLink(descriptor).toString());
+                } catch (NoSuchFileException e) {
+                    // That of the listing itself.
+                }
+            }
+        }
+        open.removeIf(path -> !path.startsWith(folder.toString()));
+        return open;
     }
 
     private static void eventually(Supplier<List<String>> empty) throws InterruptedException {
