@@ -225,7 +225,10 @@ public final class PointCommit {
             return false;
         }
         if (point.length() > 0) {
-            // Also where one can be seen: only the answer of a put tells that it stays.
+            // What can be seen may be gone after a power cut, the manifest and a witness: only the answer of a put
+            // tells
+            // that it stays, and a witness that outlives its manifest tells of a loss.
+            store.put(key.point(), BlobContent.of(new byte[0]));
             putWitness(key);
         }
         store.delete(sessionKey);
