@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /**
  * GenieVM's modules as they were built: the jars or class folders on the class path that have a descriptor of ours.
@@ -85,9 +86,20 @@ final class GenieModules {
         return Optional.ofNullable(byPackage.get(packageName)).map(ModuleDescriptor::name);
     }
 
+    /** Whether everybody may use a package. */
     boolean isExported(String packageName) {
+        return exports(packageName).anyMatch(export -> !export.isQualified());
+    }
+
+    /** Whether a module may use a package of another one. */
+    boolean isExportedTo(String packageName, String module) {
+        return exports(packageName)
+                .anyMatch(export -> !export.isQualified() || export.targets().contains(module));
+    }
+
+    private Stream<ModuleDescriptor.Exports> exports(String packageName) {
         return Optional.ofNullable(byPackage.get(packageName)).stream()
                 .flatMap(module -> module.exports().stream())
-                .anyMatch(export -> export.source().equals(packageName) && !export.isQualified());
+                .filter(export -> export.source().equals(packageName));
     }
 }
