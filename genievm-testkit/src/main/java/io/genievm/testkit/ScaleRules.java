@@ -13,6 +13,7 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /** What must hold however many disks a VM has, however large they are, and of however many pieces. For one test. */
 final class ScaleRules {
@@ -98,7 +99,8 @@ final class ScaleRules {
 
     private static boolean isZero(LargeVm.Disk disk, long offset) {
         var before = disk.data().headMap(offset + 1);
-        return before.isEmpty() || before.lastKey() + before.get(before.lastKey()).length <= offset;
+        return before.isEmpty()
+                || before.lastKey() + Objects.requireNonNull(before.get(before.lastKey())).length <= offset;
     }
 
     /** Reads a range that need not be aligned and may be larger than a request. */

@@ -9,6 +9,7 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.function.Consumer;
@@ -101,7 +102,7 @@ final class PowerCut {
         boolean any = false;
         for (Map.Entry<String, List<Change>> each : names.pending.entrySet()) {
             List<Change> changes = each.getValue();
-            int chosen = names.chosen.get(each.getKey());
+            int chosen = Objects.requireNonNull(names.chosen.get(each.getKey()));
             for (int i = 0; i < chosen; i++) {
                 if (changes.get(i) instanceof Change.Unnamed unnamed
                         && unnamed.movedTo() != null
@@ -178,7 +179,7 @@ final class PowerCut {
             for (Change change : moved) {
                 Change.Named to = change instanceof Change.Unnamed unnamed ? unnamed.movedTo() : null;
                 if (to != null && isPending(to)) {
-                    folders.get(to.folder()).forceUntil(to);
+                    Objects.requireNonNull(folders.get(to.folder())).forceUntil(to);
                 }
             }
         }
@@ -191,8 +192,8 @@ final class PowerCut {
         }
 
         void forEachChosen(Consumer<Change> action) {
-            pending.forEach(
-                    (name, changes) -> changes.subList(0, chosen.get(name)).forEach(action));
+            pending.forEach((name, changes) ->
+                    changes.subList(0, Objects.requireNonNull(chosen.get(name))).forEach(action));
         }
 
         void settle() {
