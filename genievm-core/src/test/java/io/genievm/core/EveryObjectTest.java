@@ -21,9 +21,11 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -139,7 +141,7 @@ class EveryObjectTest {
             prepare(new Puts(
                     "", put, false, StoreFault.meanwhile(() -> task.join().cancel())));
             task.complete(begin());
-            BackupReport report = null;
+            @Nullable BackupReport report = null;
             Map<DiskId, byte[]> content = lab.contentOf(WEB);
             try {
                 report = Lab.await(task.join());
@@ -182,7 +184,7 @@ class EveryObjectTest {
     private void check(Puts script) {
         prepare(script);
         Map<DiskId, byte[]> content = lab.contentOf(WEB);
-        BackupReport report = null;
+        @Nullable BackupReport report = null;
         boolean isUnknown = false;
         try {
             report = Lab.await(begin());
@@ -201,7 +203,7 @@ class EveryObjectTest {
         checkAfter(report, isUnknown, mayTableBeSeen);
     }
 
-    private void checkAfter(BackupReport report, boolean isUnknown, boolean mayTableBeSeen) {
+    private void checkAfter(@Nullable BackupReport report, boolean isUnknown, boolean mayTableBeSeen) {
         String what = what();
         lab.faulty().script(FaultScript.NONE);
         assertThat(lab.hypervisor().openSnapshots()).as(what).isZero();
@@ -220,7 +222,9 @@ class EveryObjectTest {
             lab.assertRestores(report.point());
         } else if (isUnknown) {
             // Nobody knows what became of the manifest: all stays, for whoever comes next may find a point.
-            assertThat(lab.verify(STRUCTURE).orphans().sessions()).as(what).isEqualTo(1);
+            assertThat(Objects.requireNonNull(lab.verify(STRUCTURE).orphans()).sessions())
+                    .as(what)
+                    .isEqualTo(1);
         } else {
             checkGivenBack(mayTableBeSeen, what);
         }

@@ -105,7 +105,7 @@ class RestoreOverVmTest {
                 .extracting(InMemoryHypervisor.Event::extent)
                 .containsExactlyInAnyOrder(
                         new Extent(3L * CHUNK, CHUNK),
-                        new Extent(10L * CHUNK, 2 * CHUNK),
+                        new Extent(10L * CHUNK, 2L * CHUNK),
                         new Extent(CAPACITY - LAST_CHUNK, LAST_CHUNK));
         assertRestored();
     }

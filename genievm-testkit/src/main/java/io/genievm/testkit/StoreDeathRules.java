@@ -38,7 +38,6 @@ final class StoreDeathRules {
 
     private void dies(String folder, int answers) throws Exception {
         Set<String> there = new HashSet<>();
-        Set<String> perhaps = new HashSet<>();
         Set<String> gone = new HashSet<>();
         try (DyingProcess process = DyingProcess.putting(other, place, folder)) {
             int heard = 0;
@@ -49,14 +48,9 @@ final class StoreDeathRules {
                         .isNotEqualTo("EXISTS");
                 switch (words[0]) {
                     case "CREATED" -> there.add(words[1]);
-                    case "deleting" -> {
-                        there.remove(words[1]);
-                        perhaps.add(words[1]);
-                    }
-                    default -> {
-                        perhaps.remove(words[1]);
-                        gone.add(words[1]);
-                    }
+                    // From now on it may be there or not.
+                    case "deleting" -> there.remove(words[1]);
+                    default -> gone.add(words[1]);
                 }
                 if (++heard == answers) {
                     process.kill();

@@ -421,7 +421,7 @@ class HypervisorContractMutationTest {
 
     private static void ends(List<Arguments> all) {
         add(all, "a second snapshot ends the first", "secondSnapshotHarmsNobody", new Mutation() {
-            private VmSnapshot last;
+            private @Nullable VmSnapshot last;
 
             @Override
             VmSnapshot begin(HypervisorConnection connection, VmId vm, SnapshotRequest request) {
@@ -482,16 +482,17 @@ class HypervisorContractMutationTest {
             }
         });
         add(all, "the reader that was opened last is everybody's", "servesManyAtATime", new Mutation() {
-            private volatile DiskReader last;
+            private volatile @Nullable DiskReader last;
 
             @Override
             DiskReader openReader(SnapshotDisk disk) {
-                last = disk.openReader();
-                return new Reader(last) {
+                DiskReader reader = disk.openReader();
+                last = reader;
+                return new Reader(reader) {
                     @Override
                     public void read(long offset, ByteBuffer target) {
                         LockSupport.parkNanos(50_000_000);
-                        last.read(offset, target);
+                        Objects.requireNonNull(last).read(offset, target);
                     }
                 };
             }

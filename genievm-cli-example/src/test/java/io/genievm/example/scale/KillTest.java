@@ -48,7 +48,8 @@ import org.junit.jupiter.api.io.TempDir;
 /**
  * A process that is killed at any moment of a backup, a restore or a deletion harms no point, and the next one goes on by
  * itself. The moments are spread evenly over the time that the whole takes, and over the calls of the store; of the backups
- * every fifth is killed in its commit, between the last pack and the answer to the put of the witness.
+ * every fifth is killed in its commit, between the last pack and the answer to the put of the witness, and another fifth
+ * while bytes are copied, which is over in a moment here.
  */
 @Tag("torture")
 class KillTest {
@@ -57,6 +58,8 @@ class KillTest {
 
     /** How long each call of the store waits, three times. */
     private static final long CALL_NANOS = TimeUnit.MILLISECONDS.toNanos(3);
+
+    private static final long LONGEST_COPY_NANOS = TimeUnit.MILLISECONDS.toNanos(25);
 
     /** From the first index table on: begins and ends of the calls of a commit. */
     private static final int CALLS_OF_COMMIT = 14;
@@ -82,6 +85,7 @@ class KillTest {
     private enum Aim {
         TIME,
         CALL,
+        COPY,
         COMMIT
     }
 
@@ -224,9 +228,7 @@ class KillTest {
         void kill(Kind kind, int count) throws Exception {
             prepare();
             int turn = turns.merge(kind, 1, Integer::sum) - 1;
-            Aim aim = turn % 5 == 4 && (kind == Kind.BACKUP || kind == Kind.RESTORE)
-                    ? Aim.COMMIT
-                    : turn % 2 == 0 ? Aim.TIME : Aim.CALL;
+            Aim aim = aim(kind, turn);
             Trace trace = new Trace();
             String words = words(kind);
             try (ChildJvm victim = takeNext()) {
@@ -236,12 +238,16 @@ class KillTest {
                 switch (aim) {
                     case TIME -> TimeUnit.NANOSECONDS.sleep(evenly(lengths, kind, turn, count));
                     case CALL -> trace.readCalls(victim, evenly(calls, kind, turn, count));
+                    case COPY -> {
+                        trace.readUntilCopy(victim);
+                        TimeUnit.NANOSECONDS.sleep(random.nextLong(LONGEST_COPY_NANOS));
+                    }
                     case COMMIT -> {
                         trace.readUntilCommit(victim, kind == Kind.RESTORE);
                         trace.readCalls(victim, random.nextInt(kind == Kind.RESTORE ? 1 : CALLS_OF_COMMIT));
                     }
                 }
-                if (aim != Aim.TIME) {
+                if (aim == Aim.CALL || aim == Aim.COMMIT) {
                     TimeUnit.NANOSECONDS.sleep(random.nextLong(2 * CALL_NANOS));
                 }
                 victim.kill();
@@ -249,6 +255,16 @@ class KillTest {
             }
             histogram.computeIfAbsent(kind, any -> new TreeMap<>()).merge(trace.phase(), 1, Integer::sum);
             check(kind, words, trace);
+        }
+
+        private static Aim aim(Kind kind, int turn) {
+            if (turn % 5 == 4 && (kind == Kind.BACKUP || kind == Kind.RESTORE)) {
+                return Aim.COMMIT;
+            }
+            if (turn % 5 == 2 && kind != Kind.DELETE) {
+                return Aim.COPY;
+            }
+            return turn % 2 == 0 ? Aim.TIME : Aim.CALL;
         }
 
         private long evenly(Map<Kind, Long> whole, Kind kind, int turn, int count) {
@@ -556,6 +572,16 @@ class KillTest {
                     return;
                 }
                 if (isRestore && line.equals("phase COMMIT")) {
+                    return;
+                }
+            }
+        }
+
+        /** Up to the moment when bytes begin to be copied, or to the end. */
+        void readUntilCopy(ChildJvm victim) throws IOException {
+            for (String line = victim.readLine(); line != null; line = victim.readLine()) {
+                take(line);
+                if (line.equals("phase COPY")) {
                     return;
                 }
             }

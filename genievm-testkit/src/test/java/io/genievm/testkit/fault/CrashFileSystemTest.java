@@ -335,7 +335,9 @@ class CrashFileSystemTest {
     private void everyCall() throws IOException {
         Files.readAllBytes(root.resolve("a"));
         Files.readAttributes(root.resolve("a"), BasicFileAttributes.class);
-        Files.newDirectoryStream(root).close();
+        try (DirectoryStream<Path> entries = Files.newDirectoryStream(root)) {
+            assertThat(entries).isNotEmpty();
+        }
         Files.createDirectory(root.resolve("folder"));
         Files.delete(root.resolve("folder"));
         Files.createLink(root.resolve("linked"), root.resolve("a"));

@@ -16,8 +16,10 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** No state after a power cut is one that a model of single bytes and names calls impossible. */
@@ -97,8 +99,8 @@ class CrashModelTest {
     private static final class Run {
         private final Random random;
         private final CrashFileSystem disk;
-        private final Map<String, ModelFile> names = new HashMap<>();
-        private final Map<String, Set<ModelFile>> possible = new HashMap<>();
+        private final Map<String, @Nullable ModelFile> names = new HashMap<>();
+        private final Map<String, Set<@Nullable ModelFile>> possible = new HashMap<>();
 
         Run(long seed) {
             random = new Random(seed * 0x9E3779B97F4A7C15L);
@@ -131,21 +133,25 @@ class CrashModelTest {
         private void change(String name) throws IOException {
             Path path = disk.root().resolve(name);
             ModelFile file = names.get(name);
-            switch (random.nextInt(file == null ? 2 : 8)) {
-                case 0 -> {
-                    try (FileChannel folder = FileChannel.open(disk.root())) {
-                        folder.force(true);
-                    }
-                    forceFolder();
+            int what = random.nextInt(file == null ? 2 : 8);
+            if (what == 0) {
+                try (FileChannel folder = FileChannel.open(disk.root())) {
+                    folder.force(true);
                 }
+                forceFolder();
+            } else if (file == null) {
+                Files.createFile(path);
+                name(name, new ModelFile());
+            } else {
+                change(name, path, file, what);
+            }
+        }
+
+        private void change(String name, Path path, ModelFile file, int what) throws IOException {
+            switch (what) {
                 case 1 -> {
-                    if (file == null) {
-                        Files.createFile(path);
-                        name(name, new ModelFile());
-                    } else {
-                        Files.delete(path);
-                        name(name, null);
-                    }
+                    Files.delete(path);
+                    name(name, null);
                 }
                 case 2 -> {
                     String other = name();
@@ -190,9 +196,9 @@ class CrashModelTest {
             }
         }
 
-        private void name(String name, ModelFile file) {
+        private void name(String name, @Nullable ModelFile file) {
             names.put(name, file);
-            possible.get(name).add(file);
+            Objects.requireNonNull(possible.get(name)).add(file);
         }
 
         private void forceFolder() {

@@ -93,7 +93,7 @@ class UnneededBytesTest {
         // The next backup finds again what the table names, and stores nothing twice of it.
         lab.backup("web");
         assertThat(unneeded()).isLessThan(lengths(orphans)).isPositive();
-        VerifyReport.Orphans left = lab.verify().orphans();
+        VerifyReport.Orphans left = Objects.requireNonNull(lab.verify().orphans());
         assertThat(left.bytes()).isEqualTo(unneeded());
         assertThat(left.packs()).isBetween(1, orphans.size() - 1);
 

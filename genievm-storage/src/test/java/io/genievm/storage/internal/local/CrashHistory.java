@@ -32,6 +32,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -122,7 +123,7 @@ final class CrashHistory {
         int processes = 1 + random.nextInt(5);
         for (int i = 0; i < processes; i++) {
             boolean killed = random.nextInt(3) == 0;
-            try (Process process = new Process()) {
+            try (Life process = new Life()) {
                 int steps = random.nextInt(4);
                 for (int step = 0; step < steps; step++) {
                     process.change();
@@ -175,12 +176,12 @@ final class CrashHistory {
     }
 
     /** One process that has the repository open. */
-    private final class Process implements AutoCloseable {
+    private final class Life implements AutoCloseable {
         private final GenieVm genie = genie();
         private final Repository repository;
         private boolean mayFail;
 
-        Process() {
+        Life() {
             try {
                 repository = genie.openRepository(CrashPlace.CONFIG);
                 discover();
@@ -249,10 +250,10 @@ final class CrashHistory {
         private void discover() {
             for (RestorePoint listed : repository.points().points()) {
                 if (!points.containsKey(listed.id())) {
-                    Map<DiskId, byte[]> content = unknown.remove(listed.vm());
-                    assertThat(content).as("what nobody backed up").isNotNull();
-                    points.put(
-                            listed.id(), new Point(listed.id(), listed.vm(), content, unknownSince.get(listed.vm())));
+                    Map<DiskId, byte[]> content =
+                            Objects.requireNonNull(unknown.remove(listed.vm()), "what nobody backed up");
+                    int since = Objects.requireNonNull(unknownSince.get(listed.vm()));
+                    points.put(listed.id(), new Point(listed.id(), listed.vm(), content, since));
                 }
             }
             unknown.clear();
@@ -277,13 +278,17 @@ final class CrashHistory {
             Repository repository = next.openOrCreate(genie, created <= moment);
             checkPoints(repository.points(), moment);
             checkSessions(repository.points(), next.place, moment);
-            repository.points().points().forEach(listed -> next.keep(points.get(listed.id()), moment));
+            repository
+                    .points()
+                    .points()
+                    .forEach(listed -> next.keep(Objects.requireNonNull(points.get(listed.id())), moment));
             next.checkRestores(repository);
             checkVerify(repository, halfDeletedThen, next.copyMayBeMissing);
 
             VmId vm = guests.any(random);
             BackupReport report = next.backUpNext(repository, vm);
-            halfDeletedThen.removeIf(point -> points.get(point).vm.equals(vm));
+            halfDeletedThen.removeIf(
+                    point -> Objects.requireNonNull(points.get(point)).vm.equals(vm));
             checkVerify(repository, halfDeletedThen, false);
             if (deletes && random.nextInt(4) == 0) {
                 next.deleteOne(repository);

@@ -56,7 +56,7 @@ final class CrashedGuests {
         }
         if (random.nextInt(8) == 0) {
             InMemoryDisk disk = vm.disk("root");
-            disk.resize(disk.capacity() + 4096 * random.nextInt(10));
+            disk.resize(disk.capacity() + 4096L * random.nextInt(10));
         }
     }
 

@@ -14,8 +14,10 @@ import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
@@ -49,7 +51,7 @@ class LocalBlobStoreCrashTest {
      * @param key the object; {@code null} for the store itself
      * @param content what it was to hold from then on; {@code null} for nothing
      */
-    private record Step(int begun, int ended, String key, byte[] content) {}
+    private record Step(int begun, int ended, @Nullable String key, byte @Nullable [] content) {}
 
     private static final class History {
         private final Random random;
@@ -130,9 +132,9 @@ class LocalBlobStoreCrashTest {
             Step last = steps.get(steps.size() - 1);
             // Who was not answered asks again, and is to be told only what stays.
             boolean again = last.ended() == Integer.MAX_VALUE && random.nextBoolean();
-            String key = again ? last.key() : KEYS.get(random.nextInt(KEYS.size()));
+            String key = again ? Objects.requireNonNull(last.key()) : KEYS.get(random.nextInt(KEYS.size()));
             boolean delete = again ? last.content() == null : random.nextInt(3) == 0;
-            byte[] content = delete ? null : new byte[random.nextInt(4) * random.nextInt(9000)];
+            byte @Nullable [] content = delete ? null : new byte[random.nextInt(4) * random.nextInt(9000)];
             int begun = disk.moment();
             int ended = Integer.MAX_VALUE;
             try {
@@ -183,8 +185,8 @@ class LocalBlobStoreCrashTest {
         }
 
         /** What an object may be: as the last answer said, or as anything asked for since would have made it. */
-        private List<byte[]> allowed(String key, int moment) {
-            List<byte[]> allowed = new ArrayList<>();
+        private List<byte @Nullable []> allowed(String key, int moment) {
+            List<byte @Nullable []> allowed = new ArrayList<>();
             allowed.add(null);
             for (Step step : steps) {
                 if (key.equals(step.key()) && step.begun() < moment) {
