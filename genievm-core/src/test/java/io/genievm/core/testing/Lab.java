@@ -209,8 +209,12 @@ public final class Lab implements AutoCloseable {
     }
 
     public void remember(BackupReport report, Map<DiskId, byte[]> content) {
-        truth.put(report.point(), content);
-        vms.put(report.point(), report.vm());
+        remember(report.point(), report.vm(), content);
+    }
+
+    public void remember(SessionId point, VmId vm, Map<DiskId, byte[]> content) {
+        truth.put(point, content);
+        vms.put(point, vm);
     }
 
     /** All points that were made here, by id. */
