@@ -10,9 +10,7 @@ import io.genievm.core.internal.repository.WriterSession;
 import io.genievm.core.internal.task.ProgressMeter;
 import io.genievm.core.internal.task.TaskControl;
 import io.genievm.core.internal.task.Workers;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.LongAdder;
 
@@ -26,13 +24,21 @@ final class Auditor {
     private final Workers workers;
     private final int chunkSize;
     private final int runChunks;
+    private final long aheadMemory;
 
-    Auditor(TaskControl control, WriterSession session, Workers workers, int chunkSize, int runChunks) {
+    Auditor(
+            TaskControl control,
+            WriterSession session,
+            Workers workers,
+            int chunkSize,
+            int runChunks,
+            long aheadMemory) {
         this.control = control;
         this.session = session;
         this.workers = workers;
         this.chunkSize = chunkSize;
         this.runChunks = runChunks;
+        this.aheadMemory = aheadMemory;
     }
 
     /** What came of the audit of a disk. Safe for use by several threads. */
@@ -89,7 +95,9 @@ final class Auditor {
             sources.add(new RunQueue.Source(toRead, disk.source().concurrency()));
         }
         RunQueue queue = new RunQueue(sources, runChunks);
-        workers.run(stop -> new Worker(queue, disks, findings, meters).run(stop));
+        RunReader runs = new RunReader(
+                control, queue, disks.stream().map(PlannedDisk::source).toList(), chunkSize, runChunks, aheadMemory);
+        workers.run(crew -> new Worker(queue, runs.cursor(crew), disks, findings, meters).run());
         control.checkpoint();
         return findings;
     }
@@ -126,51 +134,47 @@ final class Auditor {
     /** Reads runs and compares their chunks. For one thread. */
     private final class Worker {
         private final RunQueue queue;
+        private final RunReader.Cursor runs;
         private final List<PlannedDisk> disks;
         private final List<Finding> findings;
         private final List<ProgressMeter.Disk> meters;
-        private final ByteBuffer buffer = ByteBuffer.allocateDirect(runChunks * chunkSize);
-        private final byte[] data = new byte[runChunks * chunkSize];
         private final ChunkMatcher matcher = new ChunkMatcher(chunkSize);
 
-        Worker(RunQueue queue, List<PlannedDisk> disks, List<Finding> findings, List<ProgressMeter.Disk> meters) {
+        Worker(
+                RunQueue queue,
+                RunReader.Cursor runs,
+                List<PlannedDisk> disks,
+                List<Finding> findings,
+                List<ProgressMeter.Disk> meters) {
             this.queue = queue;
+            this.runs = runs;
             this.disks = disks;
             this.findings = findings;
             this.meters = meters;
         }
 
-        void run(Workers.Stop stop) {
-            for (RunQueue.Run run = queue.take(stop); run != null; run = queue.take(stop)) {
-                compare(run);
+        void run() {
+            while (runs.next()) {
+                compare(runs.run());
                 session.stayAlive();
                 control.checkpoint();
             }
         }
 
         private void compare(RunQueue.Run run) {
-            DiskSource source = disks.get(run.disk()).source();
-            long offset = run.first() * chunkSize;
-            int length = (int) Math.min((long) run.count() * chunkSize, source.capacity() - offset);
-            try {
-                source.read(offset, length, chunkSize, buffer, data);
-            } finally {
-                queue.release(run);
-            }
-            Arrays.fill(data, length, run.count() * chunkSize, (byte) 0);
             long leaf = run.first() / MapPage.FAN_OUT;
             MapPage page = parentOf(disks.get(run.disk())).page(0, leaf);
             int entry = (int) (run.first() - leaf * MapPage.FAN_OUT);
             Finding finding = findings.get(run.disk());
             for (int i = 0; i < run.count(); i++) {
-                if (!matcher.isSame(data, i * chunkSize, page, entry + i)) {
+                if (!matcher.isSame(runs.data(), i * chunkSize, page, entry + i)) {
                     finding.mismatch = true;
                     queue.drop(run.disk());
                 }
             }
-            finding.compared.add(length);
-            finding.read.add(length);
-            meters.get(run.disk()).read(length);
+            finding.compared.add(runs.length());
+            finding.read.add(runs.length());
+            meters.get(run.disk()).read(runs.length());
         }
     }
 }

@@ -56,6 +56,7 @@ public final class BackupTask {
     private final int runChunks;
     private final Workers workers;
     private final long packMemory;
+    private final long aheadMemory;
 
     /** Prepares a backup. */
     public BackupTask(
@@ -69,7 +70,9 @@ public final class BackupTask {
         // Half of the memory for packs at the least: without them no worker gets anything done.
         long count = Math.max(1, Math.min(access.parallelism(), access.memoryBudget() / 2 / worker));
         this.workers = new Workers(access.executor(), (int) count);
-        this.packMemory = access.memoryBudget() - count * worker;
+        long rest = access.memoryBudget() - count * worker;
+        this.aheadMemory = Math.min(rest / 6, RunReader.memory(access.options().chunkSize(), runChunks));
+        this.packMemory = rest - aheadMemory;
     }
 
     /** Runs it; begins anew when others have ended its session. */
@@ -274,7 +277,8 @@ public final class BackupTask {
                 }
                 plans.add(planner.plan(source));
             }
-            findings = new Auditor(control, session, workers, access.options().chunkSize(), runChunks).audit(plans);
+            findings = new Auditor(control, session, workers, access.options().chunkSize(), runChunks, aheadMemory)
+                    .audit(plans);
             for (int i = 0; i < plans.size(); i++) {
                 if (findings.get(i).isMismatch()) {
                     plans.set(i, plans.get(i).mistrusted());
@@ -329,10 +333,17 @@ public final class BackupTask {
         }
         try {
             RunQueue queue = new RunQueue(runs, runChunks);
-            workers.run(stop -> {
-                try (CopyWorker worker =
-                        new CopyWorker(control, session, queue, disks, access.options(), runChunks, compressor())) {
-                    worker.run(stop);
+            RunReader reader = new RunReader(
+                    control,
+                    queue,
+                    plans.stream().map(PlannedDisk::source).toList(),
+                    access.options().chunkSize(),
+                    runChunks,
+                    aheadMemory);
+            workers.run(crew -> {
+                try (CopyWorker worker = new CopyWorker(
+                        control, session, reader.cursor(crew), disks, access.options(), runChunks, compressor())) {
+                    worker.run(crew);
                 }
             });
             control.checkpoint();

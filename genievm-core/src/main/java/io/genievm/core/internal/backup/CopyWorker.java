@@ -14,7 +14,6 @@ import io.genievm.core.internal.plan.RunQueue;
 import io.genievm.core.internal.repository.WriterSession;
 import io.genievm.core.internal.task.TaskControl;
 import io.genievm.core.internal.task.Workers;
-import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
@@ -26,11 +25,9 @@ import java.util.List;
 final class CopyWorker implements AutoCloseable {
     private final TaskControl control;
     private final WriterSession session;
-    private final RunQueue queue;
+    private final RunReader.Cursor runs;
     private final List<DiskCopy> disks;
     private final int chunkSize;
-    private final ByteBuffer buffer;
-    private final byte[] data;
     private final byte[] zeroes;
     private final byte[] ids;
     private final SegmentBuilder segment;
@@ -46,18 +43,16 @@ final class CopyWorker implements AutoCloseable {
     CopyWorker(
             TaskControl control,
             WriterSession session,
-            RunQueue queue,
+            RunReader.Cursor runs,
             List<DiskCopy> disks,
             RepositoryOptions options,
             int runChunks,
             Compressor compressor) {
         this.control = control;
         this.session = session;
-        this.queue = queue;
+        this.runs = runs;
         this.disks = disks;
         this.chunkSize = options.chunkSize();
-        this.buffer = ByteBuffer.allocateDirect(runChunks * chunkSize);
-        this.data = new byte[runChunks * chunkSize];
         this.zeroes = new byte[chunkSize];
         this.ids = new byte[runChunks * IdHasher.ID_BYTES];
         this.segment = new SegmentBuilder(
@@ -71,10 +66,10 @@ final class CopyWorker implements AutoCloseable {
         return 2L * runChunks * options.chunkSize() + 3L * options.segmentSize() + (1 << 18);
     }
 
-    /** Works until the queue is empty. */
+    /** Works until there are no more runs. */
     void run(Workers.Stop stop) {
-        for (RunQueue.Run run = queue.take(stop); run != null; run = queue.take(stop)) {
-            copy(run);
+        while (runs.next()) {
+            copy(runs.run(), runs.data());
             session.stayAlive();
             control.checkpoint();
         }
@@ -88,28 +83,17 @@ final class CopyWorker implements AutoCloseable {
         compressor.close();
     }
 
-    private void copy(RunQueue.Run run) {
+    private void copy(RunQueue.Run run, byte[] data) {
         DiskCopy disk = disks.get(run.disk());
-        DiskSource source = disk.planned.source();
         long offset = run.first() * chunkSize;
-        int length = (int) Math.min((long) run.count() * chunkSize, source.capacity() - offset);
-        try {
-            source.read(offset, length, chunkSize, buffer, data);
-        } finally {
-            queue.release(run);
-        }
-        int padded = run.count() * chunkSize;
-        if (length < padded) {
-            Arrays.fill(data, length, padded, (byte) 0);
-        }
         for (int i = 0; i < run.count(); i++) {
-            chunk(run.disk(), i, offset + (long) i * chunkSize);
+            chunk(run.disk(), data, i, offset + (long) i * chunkSize);
         }
         disk.map.set(run.first(), run.count(), ids);
-        disk.meter.read(length);
+        disk.meter.read(runs.length());
     }
 
-    private void chunk(int disk, int i, long offset) {
+    private void chunk(int disk, byte[] data, int i, long offset) {
         int at = i * chunkSize;
         int idAt = i * IdHasher.ID_BYTES;
         if (Arrays.equals(data, at, at + chunkSize, zeroes, 0, chunkSize)) {

@@ -4,7 +4,6 @@ import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.hypervisor.SnapshotDisk;
 import java.nio.ByteBuffer;
-import java.util.Arrays;
 
 /** One disk of a snapshot, as a place to read from. Safe for use by several threads. */
 final class DiskSource implements AutoCloseable {
@@ -45,30 +44,31 @@ final class DiskSource implements AutoCloseable {
         return lost;
     }
 
-    /** Reads a run into an array; where that is allowed, chunk by chunk around what the disk does not have any more. */
-    void read(long offset, int length, int chunkSize, ByteBuffer buffer, byte[] data) {
+    /** Reads a run into a buffer, which is then ready to be got from; where that is allowed, chunk by chunk around what the disk does not have any more. */
+    void read(long offset, int length, int chunkSize, ByteBuffer buffer) {
         try {
             readers.read(offset, buffer.clear().limit(length));
-            buffer.flip().get(data, 0, length);
         } catch (GenieVmException e) {
             if (!lenient || !e.code().equals(ErrorCode.SOURCE_CHANGED)) {
                 throw e;
             }
             for (int at = 0; at < length; at += chunkSize) {
-                readChunk(offset, at, Math.min(chunkSize, length - at), buffer, data);
+                readChunk(offset + at, buffer.slice(at, Math.min(chunkSize, length - at)));
             }
         }
+        buffer.clear().limit(length);
     }
 
-    private void readChunk(long offset, int at, int length, ByteBuffer buffer, byte[] data) {
+    private void readChunk(long offset, ByteBuffer chunk) {
         try {
-            readers.read(offset + at, buffer.clear().limit(length));
-            buffer.flip().get(data, at, length);
+            readers.read(offset, chunk);
         } catch (GenieVmException e) {
             if (!e.code().equals(ErrorCode.SOURCE_CHANGED)) {
                 throw e;
             }
-            Arrays.fill(data, at, at + length, (byte) 0);
+            for (int at = 0; at < chunk.capacity(); at++) {
+                chunk.put(at, (byte) 0);
+            }
             lost = true;
         }
     }

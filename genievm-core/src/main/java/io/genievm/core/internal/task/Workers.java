@@ -25,8 +25,8 @@ public final class Workers {
     /** One thread's part: takes pieces of work from a common place until there are none. */
     @FunctionalInterface
     public interface Part {
-        /** Works until there is nothing more to do, or {@code stop} says that another part has failed. */
-        void run(Stop stop);
+        /** Works until there is nothing more to do, or the crew says that another part has failed. */
+        void run(Crew crew);
     }
 
     /** Says whether another part has failed. */
@@ -36,47 +36,66 @@ public final class Workers {
         boolean requested();
     }
 
-    /** Runs the parts and waits for them; throws what the first failing part threw, the others' as suppressed. */
-    public void run(Part part) {
-        Crew crew = new Crew(part);
-        for (int i = 1; i < count; i++) {
-            try {
-                executor.execute(crew::join);
-            } catch (RejectedExecutionException | OutOfMemoryError e) {
-                // The caller's own thread does it all, if need be.
-                break;
-            }
-        }
-        crew.lead();
+    /** Those who work together. Safe for use by several threads. */
+    public interface Crew extends Stop {
+        /**
+         * Has a further thread do something, if the executor gives one before the work is done. It is waited for, and its failure
+         * counts, as if it were a part.
+         */
+        void engage(Runnable help);
     }
 
-    private static final class Crew {
-        private final Part part;
+    /** Runs the parts and waits for them; throws what the first failing part threw, the others' as suppressed. */
+    public void run(Part part) {
+        Gang gang = new Gang(executor);
+        Runnable own = () -> part.run(gang);
+        for (int i = 1; i < count; i++) {
+            gang.engage(own);
+        }
+        gang.lead(own);
+    }
+
+    private static final class Gang implements Crew {
+        private final Executor executor;
         private int active;
         private boolean closed;
         private volatile boolean failed;
         private Throwable failure = new IllegalStateException();
 
-        Crew(Part part) {
-            this.part = part;
+        Gang(Executor executor) {
+            this.executor = executor;
         }
 
-        void join() {
+        @Override
+        public boolean requested() {
+            return failed;
+        }
+
+        @Override
+        public void engage(Runnable help) {
+            try {
+                executor.execute(() -> join(help));
+            } catch (RejectedExecutionException | OutOfMemoryError e) {
+                // Those who are there do it all, if need be.
+            }
+        }
+
+        private void join(Runnable help) {
             synchronized (this) {
                 if (closed) {
                     return;
                 }
                 active++;
             }
-            work();
+            work(help);
             synchronized (this) {
                 active--;
                 notifyAll();
             }
         }
 
-        void lead() {
-            work();
+        void lead(Runnable own) {
+            work(own);
             boolean interrupted = false;
             synchronized (this) {
                 closed = true;
@@ -97,9 +116,9 @@ public final class Workers {
             }
         }
 
-        private void work() {
+        private void work(Runnable piece) {
             try {
-                part.run(() -> failed);
+                piece.run();
             } catch (Throwable e) {
                 fail(e);
             }
