@@ -12,8 +12,10 @@
 #                  of its own, made with other parameters and filled in another order, then packages
 #                  purged and installed, other logs, keys, database and blob
 #   sparse64g.raw  gen0's bytes in a 64 GiB file (only with --sparse64g)
+#   rand4g.raw     4 GiB that no codec shrinks and nothing shares (only with --random)
+#   empty8g.raw    8 GiB of hole (only with --empty)
 #
-# Usage: make-images.sh [--gen0-only] [--sibling] [--sparse64g] DIR
+# Usage: make-images.sh [--gen0-only] [--sibling] [--sparse64g] [--random] [--empty] DIR
 #
 # Must run as root on Debian 12: it loop-mounts the image and runs Debian's own installation
 # in it. All mounts live in a mount namespace of their own and vanish with the script. Packages
@@ -47,7 +49,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 die() { printf 'make-images: %s\n' "$*" >&2; exit 1; }
 say() { printf 'make-images: %s (%d s)\n' "$*" "$SECONDS" >&2; }
 
-usage() { sed -n '5,24s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '5,26s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 # The content generators. Seeded, so that the same pages come out on every machine.
 
@@ -276,13 +278,21 @@ build_sparse64g() {
   mv "$dir/sparse64g.raw.part" "$dir/sparse64g.raw"
 }
 
-gen1=yes sibling=no sparse64g=no dir=
+build_random() {
+  say "rand4g"
+  blob "$dir/rand4g.raw.part" 4096 b5
+  mv "$dir/rand4g.raw.part" "$dir/rand4g.raw"
+}
+
+gen1=yes sibling=no sparse64g=no random=no empty=no dir=
 arguments=("$@")
 while (($#)); do
   case $1 in
     --gen0-only) gen1=no ;;
     --sibling) sibling=yes ;;
     --sparse64g) sparse64g=yes ;;
+    --random) random=yes ;;
+    --empty) empty=yes ;;
     -*) usage ;;
     *) [[ -z $dir ]] || usage; dir=$1 ;;
   esac
@@ -316,6 +326,8 @@ eval "$(apt-config shell http_proxy Acquire::http::Proxy https_proxy Acquire::ht
 [[ $gen1 = no || -e $dir/gen1.raw ]] || build_gen1
 [[ $sibling = no || -e $dir/sibling.raw ]] || build_sibling
 [[ $sparse64g = no || -e $dir/sparse64g.raw ]] || build_sparse64g
+[[ $random = no || -e $dir/rand4g.raw ]] || build_random
+[[ $empty = no || -e $dir/empty8g.raw ]] || truncate -s 8G "$dir/empty8g.raw"
 rmdir "$dir/mnt" 2> /dev/null || true
 
 for image in "$dir"/*.raw; do
