@@ -51,7 +51,8 @@ final class Cli {
     }
 
     private Outcome perform(String... arguments) throws Exception {
-        CommandLine root = RootCommand.commandLine(new Context(environment.genie(), console, interruption, json));
+        CommandLine root =
+                RootCommand.commandLine(new Context(environment.genie(), console, interruption, json), arguments);
         StringWriter help = new StringWriter();
         root.setOut(new PrintWriter(help));
         ParseResult parsed = root.parseArgs(arguments);

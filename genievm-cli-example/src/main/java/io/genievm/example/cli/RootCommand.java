@@ -10,6 +10,9 @@ import io.genievm.core.AuditMode;
 import io.genievm.core.Codec;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import picocli.CommandLine;
@@ -69,18 +72,21 @@ final class RootCommand {
     @SuppressWarnings("UnusedVariable")
     private boolean version;
 
-    static CommandLine commandLine(Context context) {
-        return new CommandLine(new RootCommand())
-                .addSubcommand(new InitCommand(context))
-                .addSubcommand(new VmsCommand(context))
-                .addSubcommand(new BackupCommand(context))
-                .addSubcommand(new ListCommand(context))
-                .addSubcommand(new RestoreCommand(context))
-                .addSubcommand(new VerifyCommand(context))
-                .addSubcommand(new DiffCommand(context))
-                .addSubcommand(new DeleteCommand(context))
-                .addSubcommand(new DemoCommand(context))
-                .registerConverter(BlobStoreConfig.class, checked(BlobStoreConfig::of))
+    /**
+     * The command line that some arguments are for. Where they begin with a command, options apart, it knows that one alone:
+     * looking at the annotations of all would take longer than many a command.
+     */
+    static CommandLine commandLine(Context context, String... arguments) {
+        Map<String, Function<Context, Object>> commands = commands();
+        CommandLine line = new CommandLine(new RootCommand());
+        Arrays.stream(arguments)
+                .filter(argument -> !argument.startsWith("-"))
+                .findFirst()
+                .filter(commands::containsKey)
+                .map(Set::of)
+                .orElse(commands.keySet())
+                .forEach(name -> line.addSubcommand(commands.get(name).apply(context)));
+        return line.registerConverter(BlobStoreConfig.class, checked(BlobStoreConfig::of))
                 .registerConverter(HypervisorConfig.class, checked(HypervisorConfig::of))
                 .registerConverter(VmId.class, checked(VmId::new))
                 .registerConverter(DiskId.class, checked(DiskId::new))
@@ -94,6 +100,20 @@ final class RootCommand {
                 // A VM may be called @web.
                 .setExpandAtFiles(false)
                 .setColorScheme(Help.defaultColorScheme(Help.Ansi.OFF));
+    }
+
+    private static Map<String, Function<Context, Object>> commands() {
+        Map<String, Function<Context, Object>> commands = new LinkedHashMap<>();
+        commands.put("init", InitCommand::new);
+        commands.put("vms", VmsCommand::new);
+        commands.put("backup", BackupCommand::new);
+        commands.put("list", ListCommand::new);
+        commands.put("restore", RestoreCommand::new);
+        commands.put("verify", VerifyCommand::new);
+        commands.put("diff", DiffCommand::new);
+        commands.put("delete", DeleteCommand::new);
+        commands.put("demo", DemoCommand::new);
+        return commands;
     }
 
     private static <T> ITypeConverter<T> checked(Function<String, T> parse) {

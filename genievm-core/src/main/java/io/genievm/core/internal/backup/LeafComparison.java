@@ -6,6 +6,7 @@ import io.genievm.core.internal.format.MapPage;
 import io.genievm.core.internal.plan.ChunkBitmap;
 import io.genievm.core.internal.repository.MapWriter;
 import io.genievm.core.internal.repository.PointMaps;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,6 +14,8 @@ import org.jspecify.annotations.Nullable;
  * it was called unchanged. For one thread at a time.
  */
 final class LeafComparison implements MapWriter.LeafListener {
+    private static final MapPage NOTHING = new MapPage(0);
+
     private final PointMaps.@Nullable Disk parent;
     private final @Nullable ChunkBitmap calledChanged;
     private final ChunkBitmap lies;
@@ -57,11 +60,15 @@ final class LeafComparison implements MapWriter.LeafListener {
             known = false;
             damage.run();
         }
+        byte[] before = old == null ? NOTHING.ids() : old.ids();
+        // Most pages of most disks; of a big empty one all.
+        if (Arrays.equals(page.ids(), before)) {
+            return;
+        }
         long first = number * MapPage.FAN_OUT;
         for (int entry = 0; entry < MapPage.FAN_OUT && first + entry < chunks; entry++) {
             int at = MapPage.offset(entry);
-            boolean same = old == null ? page.isNull(entry) : IdHasher.equal(page.ids(), at, old.ids(), at);
-            if (!same) {
+            if (!IdHasher.equal(page.ids(), at, before, at)) {
                 long chunk = first + entry;
                 changed += Math.min(chunkSize, capacity - chunk * chunkSize);
                 if (known && calledChanged != null && !calledChanged.get(chunk)) {

@@ -5,11 +5,13 @@ import com.github.luben.zstd.ZstdException;
 import net.jpountz.lz4.LZ4Exception;
 import net.jpountz.lz4.LZ4Factory;
 import net.jpountz.lz4.LZ4SafeDecompressor;
+import org.jspecify.annotations.Nullable;
 
 /** Decodes payloads of segments with a context that is kept. For one thread at a time. */
 final class Decompressor implements AutoCloseable {
-    private final LZ4SafeDecompressor lz4 = LZ4Factory.fastestInstance().safeDecompressor();
-    private final ZstdDecompressCtx zstd = new ZstdDecompressCtx();
+    // Made when first needed: each loads a native library, and many a task meets one codec or none.
+    private @Nullable LZ4SafeDecompressor lz4;
+    private @Nullable ZstdDecompressCtx zstd;
 
     /** What was compressed can not be decoded. */
     static final class UndecodableException extends Exception {
@@ -30,15 +32,31 @@ final class Decompressor implements AutoCloseable {
             throws UndecodableException {
         try {
             return codec == Compressor.LZ4
-                    ? lz4.decompress(source, offset, length, target, 0, rawLength)
-                    : zstd.decompressByteArray(target, 0, rawLength, source, offset, length);
+                    ? lz4().decompress(source, offset, length, target, 0, rawLength)
+                    : zstd().decompressByteArray(target, 0, rawLength, source, offset, length);
         } catch (LZ4Exception | ZstdException e) {
             throw new UndecodableException(e);
         }
     }
 
+    private LZ4SafeDecompressor lz4() {
+        if (lz4 == null) {
+            lz4 = LZ4Factory.fastestInstance().safeDecompressor();
+        }
+        return lz4;
+    }
+
+    private ZstdDecompressCtx zstd() {
+        if (zstd == null) {
+            zstd = new ZstdDecompressCtx();
+        }
+        return zstd;
+    }
+
     @Override
     public void close() {
-        zstd.close();
+        if (zstd != null) {
+            zstd.close();
+        }
     }
 }

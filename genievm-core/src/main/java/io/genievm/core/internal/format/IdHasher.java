@@ -10,6 +10,7 @@ public final class IdHasher {
     /** Bytes of an id. */
     public static final int ID_BYTES = 32;
 
+    private static final byte[] NULL = new byte[ID_BYTES];
     private static final byte CHUNK = 0;
     private static final byte PAGE = 1;
 
@@ -37,12 +38,7 @@ public final class IdHasher {
 
     /** Whether the id at an offset is the null id. */
     public static boolean isNull(byte[] ids, int offset) {
-        for (int i = offset; i < offset + ID_BYTES; i++) {
-            if (ids[i] != 0) {
-                return false;
-            }
-        }
-        return true;
+        return equal(ids, offset, NULL, 0);
     }
 
     /** Whether two ids are the same. */
