@@ -5,7 +5,6 @@ import io.genievm.core.internal.format.Compressor;
 import io.genievm.core.internal.format.IdHasher;
 import io.genievm.core.internal.format.SegmentBuilder;
 import io.genievm.core.internal.format.SegmentType;
-import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -20,7 +19,10 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
-/** What a segment of 1 MiB costs that is stored: ids, compression, checksums, and the check of the compression. */
+/**
+ * What a segment of 1 MiB costs that is stored: ids, compression, checksums, and the check of the compression. An operation
+ * is 1 MiB.
+ */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
@@ -33,7 +35,7 @@ public class SegmentBenchmark {
     // More than the caches near a core hold, as when reading a disk.
     private static final int SEGMENTS = 64;
 
-    private final byte[] data = new byte[SEGMENTS * CHUNKS * CHUNK];
+    private final byte[] data = SyntheticData.of(SyntheticData.Kind.WORDS, SEGMENTS * CHUNKS * CHUNK);
     private final byte[] id = new byte[IdHasher.ID_BYTES];
     private final IdHasher hasher = new IdHasher();
     private final SegmentBuilder builder = new SegmentBuilder(SegmentType.CHUNKS, CHUNKS * CHUNK, CHUNKS);
@@ -48,17 +50,9 @@ public class SegmentBenchmark {
     @Param({"false", "true"})
     public boolean checked;
 
-    /** Fills the chunks with words, which shrink to about a third. */
+    /** Makes the compressor. */
     @Setup
-    public void fill() {
-        Random random = new Random(1);
-        byte[] words = new byte[1 << 14];
-        random.nextBytes(words);
-        for (int at = 0; at < data.length; ) {
-            int length = Math.min(data.length - at, 4 + random.nextInt(12));
-            System.arraycopy(words, random.nextInt(words.length - length), data, at, length);
-            at += length;
-        }
+    public void open() {
         compressor = Compressor.of(Codec.parse(codec));
         if (checked) {
             compressor = compressor.checked();
