@@ -3,6 +3,7 @@ package io.genievm.benchmarks;
 import io.genievm.api.Extent;
 import io.genievm.api.Resource;
 import io.genievm.api.hypervisor.ExtentCursor;
+import io.genievm.core.internal.plan.AuditStripes;
 import io.genievm.core.internal.plan.ChunkBitmap;
 import java.util.ArrayList;
 import java.util.List;
@@ -20,7 +21,10 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 
-/** The lists of extents of a disk of 1 TiB, and the algebra of the plan on its 16 777 216 chunks. */
+/**
+ * The lists of extents of a disk of 1 TiB, and the algebra of the plan on its 16 777 216 chunks. An operation is the whole
+ * disk.
+ */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
@@ -30,6 +34,8 @@ import org.openjdk.jmh.annotations.Warmup;
 public class BitmapBenchmark {
     private static final long CAPACITY = 1L << 40;
     private static final int CHUNK = 1 << 16;
+    private static final int BLOCK = 16;
+    private static final int RANGES = 100;
 
     /** How many extents there are. */
     @Param({"1000", "100000"})
@@ -76,5 +82,25 @@ public class BitmapBenchmark {
             from = changed.nextSet(end);
         }
         return sum;
+    }
+
+    /** The chunks that are set, widened to blocks of 1 MiB; a copy of the bitmap included. */
+    @Benchmark
+    public ChunkBitmap widen() {
+        ChunkBitmap widened = changed.and(changed);
+        widened.widen(BLOCK);
+        return widened;
+    }
+
+    /** What is set as at most so many ranges of bytes, as reports tell it. */
+    @Benchmark
+    public List<Extent> ranges() {
+        return changed.extents(RANGES, CHUNK, CAPACITY);
+    }
+
+    /** One stripe of an audit, of 64. */
+    @Benchmark
+    public ChunkBitmap stripe() {
+        return new AuditStripes(1, 64, CAPACITY / CHUNK, AuditStripes.runChunks(CHUNK)).stripe(0);
     }
 }
