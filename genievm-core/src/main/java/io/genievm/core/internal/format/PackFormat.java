@@ -1,7 +1,6 @@
 package io.genievm.core.internal.format;
 
 import io.genievm.api.RepositoryId;
-import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -88,36 +87,55 @@ public final class PackFormat {
 
     /** Gathers the footer of one pack. */
     public static final class FooterBuilder {
-        private final ByteArrayOutputStream entries = new ByteArrayOutputStream(4096);
+        // With room for the magic number and the count in front.
+        private byte[] bytes = new byte[4096];
+        private ByteBuffer view = ByteBuffer.wrap(bytes);
+        private int end = 12;
         private int segments;
 
         /** Adds the next segment. */
         public void add(int offset, int length, SegmentType type, byte[] ids, int count) {
-            ByteBuffer entry = ByteBuffer.allocate(FOOTER_ENTRY);
-            entry.putInt(offset)
-                    .putInt(length)
-                    .put((byte) type.number())
-                    .put((byte) 0)
-                    .putShort((short) count);
-            entries.write(entry.array(), 0, FOOTER_ENTRY);
-            entries.write(ids, 0, count * IdHasher.ID_BYTES);
+            room(FOOTER_ENTRY + count * IdHasher.ID_BYTES);
+            view.putInt(end, offset)
+                    .putInt(end + 4, length)
+                    .put(end + 8, (byte) type.number())
+                    .put(end + 9, (byte) 0)
+                    .putShort(end + 10, (short) count);
+            System.arraycopy(ids, 0, bytes, end + FOOTER_ENTRY, count * IdHasher.ID_BYTES);
+            end += FOOTER_ENTRY + count * IdHasher.ID_BYTES;
             segments++;
         }
 
         /** Bytes that footer and trailer will take. */
         public int length() {
-            return 8 + 4 + entries.size() + 4 + TRAILER_BYTES;
+            return end + 4 + TRAILER_BYTES;
         }
 
-        /** Footer and trailer of a pack whose segments end at an offset. */
+        /** Writes footer and trailer of a pack whose segments end at an offset; they fill {@link #length} bytes of the array. */
         public byte[] encode(int footerOffset) {
-            ByteBuffer buffer = ByteBuffer.allocate(length());
-            buffer.putLong(FOOTER_MAGIC).putInt(segments).put(entries.toByteArray());
-            buffer.putInt(crc(buffer.array(), 0, buffer.position()));
-            int trailer = buffer.position();
-            buffer.putLong((long) footerOffset + length()).putInt(footerOffset).putInt(0);
-            buffer.putInt(crc(buffer.array(), trailer, 16)).putInt(TRAILER_MAGIC);
-            return buffer.array();
+            int length = length();
+            room(4 + TRAILER_BYTES);
+            view.putLong(0, FOOTER_MAGIC).putInt(8, segments);
+            view.putInt(end, crc(bytes, 0, end));
+            int trailer = end + 4;
+            view.putLong(trailer, (long) footerOffset + length)
+                    .putInt(trailer + 8, footerOffset)
+                    .putInt(trailer + 12, 0);
+            view.putInt(trailer + 16, crc(bytes, trailer, 16)).putInt(trailer + 20, TRAILER_MAGIC);
+            return bytes;
+        }
+
+        /** Empties it for the next pack. */
+        public void clear() {
+            end = 12;
+            segments = 0;
+        }
+
+        private void room(int length) {
+            if (end + length > bytes.length) {
+                bytes = Arrays.copyOf(bytes, Math.max(2 * bytes.length, end + length));
+                view = ByteBuffer.wrap(bytes);
+            }
         }
     }
 

@@ -40,14 +40,6 @@ public final class EntryBuffer {
         System.arraycopy(entry, at, room(), size++ * ENTRY, ENTRY);
     }
 
-    /** A copy of this buffer. */
-    EntryBuffer copy() {
-        EntryBuffer copy = new EntryBuffer(0);
-        copy.entries = entries.clone();
-        copy.size = size;
-        return copy;
-    }
-
     /** The entries, one after the other. */
     byte[] array() {
         return entries;

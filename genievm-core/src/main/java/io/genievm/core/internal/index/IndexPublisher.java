@@ -17,7 +17,8 @@ import io.genievm.core.internal.work.WorkFile;
 import io.genievm.core.internal.work.WorkFiles;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.Arrays;
+import java.util.BitSet;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -65,12 +66,19 @@ public final class IndexPublisher {
      * @return how many entries the table has
      */
     public int publish(SessionIndex index, Map<Integer, Integer> lengths) {
-        EntryBuffer entries = index.collect(lengths::containsKey);
-        put(
-                entries.copy(),
+        BitSet packs = new BitSet();
+        lengths.keySet().forEach(packs::set);
+        EntryBuffer entries = index.collect(packs::get);
+        int[] numbers = put(
+                entries,
                 number -> new StoredTables.PackEntry(
                         PackName.of(session, number), Objects.requireNonNull(lengths.get(number))),
                 lengths.keySet());
+        ByteBuffer view = ByteBuffer.wrap(entries.array());
+        for (int i = 0; i < entries.size(); i++) {
+            int at = i * EntryBuffer.ENTRY + IdHasher.ID_BYTES;
+            view.putInt(at, numbers[view.getInt(at)]);
+        }
         index.published(entries);
         return entries.size();
     }
@@ -85,20 +93,26 @@ public final class IndexPublisher {
         put(entries, number -> new StoredTables.PackEntry(packs.name(number), (int) packs.length(number)), numbers);
     }
 
-    /** Puts a table of entries, whose packs are replaced by positions among the packs of the table. */
-    private void put(EntryBuffer entries, IntFunction<StoredTables.PackEntry> packOf, Set<Integer> numbers) {
+    /**
+     * Puts a table of entries, whose packs are replaced by positions among the packs of the table.
+     *
+     * @return the numbers that the packs had, by their positions
+     */
+    private int[] put(EntryBuffer entries, IntFunction<StoredTables.PackEntry> packOf, Set<Integer> numbers) {
         TreeMap<PackName, Integer> ordered = new TreeMap<>();
         numbers.forEach(number -> ordered.put(packOf.apply(number).name(), number));
         List<StoredTables.PackEntry> packs = new ArrayList<>();
-        Map<Integer, Integer> positions = new HashMap<>();
-        ordered.values().forEach(number -> {
-            positions.put(number, packs.size());
+        int[] byPosition = ordered.values().stream().mapToInt(Integer::intValue).toArray();
+        int first = Arrays.stream(byPosition).min().orElse(0);
+        int[] positions = new int[Arrays.stream(byPosition).max().orElse(0) - first + 1];
+        for (int number : byPosition) {
+            positions[number - first] = packs.size();
             packs.add(packOf.apply(number));
-        });
+        }
         ByteBuffer view = ByteBuffer.wrap(entries.array());
         for (int i = 0; i < entries.size(); i++) {
             int at = i * EntryBuffer.ENTRY + IdHasher.ID_BYTES;
-            view.putInt(at, Objects.requireNonNull(positions.get(view.getInt(at))));
+            view.putInt(at, positions[view.getInt(at) - first]);
         }
         IndexTableFormat.Header header = new IndexTableFormat.Header(session, count, packs.size(), entries.size());
         String key = ObjectKeys.index(session, count);
@@ -115,6 +129,7 @@ public final class IndexPublisher {
         }
         count++;
         bytes += header.tableLength();
+        return byPosition;
     }
 
     private PutOutcome put(String key, BlobContent content) {

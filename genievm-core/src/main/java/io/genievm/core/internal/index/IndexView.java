@@ -16,6 +16,7 @@ import io.genievm.core.internal.format.PackName;
 import io.genievm.core.internal.task.ProgressMeter;
 import io.genievm.core.internal.work.WorkFiles;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -27,12 +28,13 @@ public final class IndexView implements AutoCloseable {
     private static final int ADOPT_ENTRIES = 1 << 15;
 
     private final PackList packs;
-    private final List<LocalTable> tables;
+    // An array, as every look-up goes through it, and a list would make an iterator for each.
+    private final LocalTable[] tables;
     private final List<Problem> problems;
 
     private IndexView(PackList packs, List<LocalTable> tables, List<Problem> problems) {
         this.packs = packs;
-        this.tables = tables;
+        this.tables = tables.toArray(LocalTable[]::new);
         this.problems = problems;
     }
 
@@ -122,7 +124,7 @@ public final class IndexView implements AutoCloseable {
 
     /** How many entries there are. */
     public long size() {
-        return tables.stream().mapToLong(LocalTable::size).sum();
+        return Arrays.stream(tables).mapToLong(LocalTable::size).sum();
     }
 
     /** Finds a copy of an id in a pack that is there. */
@@ -157,7 +159,9 @@ public final class IndexView implements AutoCloseable {
 
     @Override
     public void close() {
-        tables.forEach(LocalTable::close);
+        for (LocalTable table : tables) {
+            table.close();
+        }
     }
 
     private static void noteOrThrow(String key, GenieVmException e, List<Problem> problems) {

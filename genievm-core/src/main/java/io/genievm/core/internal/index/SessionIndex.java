@@ -22,8 +22,8 @@ public final class SessionIndex implements AutoCloseable {
     private static final byte FREE = 0;
     private static final byte CLAIMED = 1;
     private static final byte LOCATED = 2;
-    private static final byte FORGOTTEN = -1;
     private static final int STATE = ENTRY - 1;
+    private static final LocalTable[] NO_TABLES = {};
 
     private final IndexView base;
     private final TableMerger published;
@@ -31,10 +31,13 @@ public final class SessionIndex implements AutoCloseable {
     // Tables that were merged into others are closed only when no look-up is under way in them.
     private final ReadWriteLock tableLock = new ReentrantReadWriteLock();
     private final List<LocalTable> retired = new ArrayList<>();
+    private final EntryBuffer collected = new EntryBuffer(0);
     private byte[] slots = new byte[1024 * ENTRY];
+    private ByteBuffer view = ByteBuffer.wrap(slots);
     private int used;
     private int located;
-    private volatile List<LocalTable> publishedTables = List.of();
+    // An array, as every look-up goes through it, and a list would make an iterator for each.
+    private volatile LocalTable[] publishedTables = NO_TABLES;
 
     /** Begins with an index, which is closed together with this. */
     public SessionIndex(IndexView base, WorkFiles workFiles) {
@@ -60,7 +63,7 @@ public final class SessionIndex implements AutoCloseable {
     /** The same, but for what was stored before the session began. */
     public boolean claimAnew(byte[] id, int idOffset, Scratch scratch, Location location) {
         while (true) {
-            List<LocalTable> tables;
+            LocalTable[] tables;
             tableLock.readLock().lock();
             try {
                 tables = publishedTables;
@@ -84,14 +87,13 @@ public final class SessionIndex implements AutoCloseable {
     /** Notes where the entries of a segment are. */
     public synchronized void located(byte[] ids, int count, int pack, int offset, int length, SegmentType type) {
         for (int i = 0; i < count; i++) {
-            int slot = slot(ids, i * IdHasher.ID_BYTES);
-            ByteBuffer.wrap(slots, slot + IdHasher.ID_BYTES, ENTRY - IdHasher.ID_BYTES)
-                    .putInt(pack)
-                    .putInt(offset)
-                    .putInt(length)
-                    .putShort((short) i)
-                    .put((byte) type.number())
-                    .put(LOCATED);
+            int at = slot(ids, i * IdHasher.ID_BYTES) + IdHasher.ID_BYTES;
+            view.putInt(at, pack)
+                    .putInt(at + 4, offset)
+                    .putInt(at + 8, length)
+                    .putShort(at + 12, (short) i)
+                    .put(at + 14, (byte) type.number())
+                    .put(at + 15, LOCATED);
         }
         located += count;
     }
@@ -100,13 +102,15 @@ public final class SessionIndex implements AutoCloseable {
      * Takes back all claims whose segments were never placed, because a reading was broken off; nobody may be working.
      */
     public synchronized void forgetClaims() {
-        for (int slot = 0; slot < slots.length; slot += ENTRY) {
+        for (int slot = 0; slot < slots.length; ) {
             if (slots[slot + STATE] == CLAIMED) {
-                slots[slot + STATE] = FORGOTTEN;
+                // Another may have come into its place.
+                remove(slot);
                 used--;
+            } else {
+                slot += ENTRY;
             }
         }
-        rehash(slots.length);
     }
 
     /** Whether everything that was claimed has its place. */
@@ -114,11 +118,11 @@ public final class SessionIndex implements AutoCloseable {
         return used == located;
     }
 
-    /** Copies the entries of some packs, in order. */
+    /** Copies the entries of some packs, in order, into a buffer that is the same each time. For one thread at a time. */
     EntryBuffer collect(IntPredicate packs) {
-        EntryBuffer entries = new EntryBuffer(located);
+        EntryBuffer entries = collected;
+        entries.clear();
         synchronized (this) {
-            ByteBuffer view = ByteBuffer.wrap(slots);
             for (int slot = 0; slot < slots.length; slot += ENTRY) {
                 if (slots[slot + STATE] == LOCATED && packs.test(view.getInt(slot + IdHasher.ID_BYTES))) {
                     entries.add(slots, slot);
@@ -132,15 +136,15 @@ public final class SessionIndex implements AutoCloseable {
 
     /** Moves entries that were published from the heap into a private table. For one thread at a time. */
     void published(EntryBuffer entries) {
-        ByteBuffer view = ByteBuffer.wrap(entries.array());
+        ByteBuffer own = ByteBuffer.wrap(entries.array());
         for (int i = 0; i < entries.size(); i++) {
             int at = i * ENTRY + IdHasher.ID_BYTES;
-            view.putInt(at, view.getInt(at) | OWN);
+            own.putInt(at, own.getInt(at) | OWN);
         }
         LocalTable table = LocalTable.of(workFiles, entries);
         published.add(table);
         synchronized (this) {
-            publishedTables = published.tables();
+            publishedTables = published.tables().toArray(NO_TABLES);
             forget(entries);
         }
         tableLock.writeLock().lock();
@@ -167,7 +171,7 @@ public final class SessionIndex implements AutoCloseable {
         slots[slot + STATE] = CLAIMED;
         used++;
         if (2 * used * ENTRY > slots.length) {
-            rehash(2 * slots.length);
+            grow();
         }
         return true;
     }
@@ -175,7 +179,7 @@ public final class SessionIndex implements AutoCloseable {
     /** The slot that holds an id, or the free one where it would go. */
     private int slot(byte[] id, int idOffset) {
         int count = slots.length / ENTRY;
-        int slot = (int) Scratch.longAt(id, idOffset + 16) & count - 1;
+        int slot = home(id, idOffset) & count - 1;
         while (slots[slot * ENTRY + STATE] != FREE && !IdHasher.equal(slots, slot * ENTRY, id, idOffset)) {
             slot = slot + 1 & count - 1;
         }
@@ -184,18 +188,37 @@ public final class SessionIndex implements AutoCloseable {
 
     private void forget(EntryBuffer entries) {
         for (int i = 0; i < entries.size(); i++) {
-            slots[slot(entries.array(), i * ENTRY) + STATE] = FORGOTTEN;
+            remove(slot(entries.array(), i * ENTRY));
         }
         used -= entries.size();
         located -= entries.size();
-        rehash(Math.max(1024 * ENTRY, Integer.highestOneBit(Math.max(1, 4 * used)) * ENTRY));
     }
 
-    private void rehash(int length) {
+    /** Frees a slot, and moves entries behind it that would not be found any more. */
+    private void remove(int slot) {
+        int mask = slots.length / ENTRY - 1;
+        int hole = slot / ENTRY;
+        for (int next = hole + 1 & mask; slots[next * ENTRY + STATE] != FREE; next = next + 1 & mask) {
+            int home = home(slots, next * ENTRY) & mask;
+            if ((next - home & mask) >= (next - hole & mask)) {
+                System.arraycopy(slots, next * ENTRY, slots, hole * ENTRY, ENTRY);
+                hole = next;
+            }
+        }
+        slots[hole * ENTRY + STATE] = FREE;
+    }
+
+    /** Where the search for an id begins, without the bits that are too many. */
+    private static int home(byte[] id, int idOffset) {
+        return (int) Scratch.longAt(id, idOffset + 16);
+    }
+
+    private void grow() {
         byte[] old = slots;
-        slots = new byte[length];
+        slots = new byte[2 * old.length];
+        view = ByteBuffer.wrap(slots);
         for (int slot = 0; slot < old.length; slot += ENTRY) {
-            if (old[slot + STATE] > FREE) {
+            if (old[slot + STATE] != FREE) {
                 System.arraycopy(old, slot, slots, slot(old, slot), ENTRY);
             }
         }

@@ -33,6 +33,8 @@ public final class MapWriter {
     private final BitSet done = new BitSet();
     private final List<TreeMap<Long, MapPage>> upper = new ArrayList<>();
     private long known;
+    // Pages of the lowest level come and go with every 1024 chunks.
+    private @Nullable MapPage spare;
 
     /**
      * What a map goes on from.
@@ -90,6 +92,7 @@ public final class MapWriter {
         if (leaf.missing == 0) {
             open.remove(number);
             complete(number, leaf.page);
+            spare = leaf.page;
         }
     }
 
@@ -123,7 +126,9 @@ public final class MapWriter {
             if (base == null) {
                 leaves.leaf(number, EMPTY);
             } else if (base.everyPage || countReplaced(base, 0, number) > 0) {
-                complete(number, leaf(number));
+                MapPage page = leaf(number);
+                complete(number, page);
+                spare = page;
             }
         }
     }
@@ -156,7 +161,7 @@ public final class MapWriter {
 
     /** A copy of the parent's page, or an empty one where nothing of it is taken over. */
     private MapPage page(int level, long number) {
-        MapPage page = new MapPage(level);
+        MapPage page = empty(level);
         if (base != null
                 && level < MapPage.height(chunks)
                 && countReplaced(base, level, number) < span(level, number)) {
@@ -165,6 +170,16 @@ public final class MapWriter {
                 System.arraycopy(old.ids(), 0, page.ids(), 0, page.ids().length);
             }
         }
+        return page;
+    }
+
+    private MapPage empty(int level) {
+        MapPage page = spare;
+        if (level > 0 || page == null) {
+            return new MapPage(level);
+        }
+        spare = null;
+        Arrays.fill(page.ids(), (byte) 0);
         return page;
     }
 

@@ -38,6 +38,8 @@ final class PackWriter {
     // Guards everything else; never held while waiting for a put.
     private final Object lock = new Object();
     private final Deque<OpenPack> sealed = new ArrayDeque<>();
+    // The open pack's; there is one at a time.
+    private final PackFormat.FooterBuilder footer = new PackFormat.FooterBuilder();
     private @Nullable OpenPack current;
     private int packs;
     private int uploads;
@@ -84,10 +86,10 @@ final class PackWriter {
             }
             int offset = pack.length;
             write(pack, bytes, length);
-            pack.footer.add(offset, length, type, ids, count);
+            footer.add(offset, length, type, ids, count);
             pack.entries += count;
             listener.placed(pack.name.number(), offset, length, type, ids, count);
-            if (pack.length + pack.footer.length() >= packSize || pack.entries >= MAX_ENTRIES) {
+            if (pack.length + footer.length() >= packSize || pack.entries >= MAX_ENTRIES) {
                 seal();
             }
         }
@@ -182,8 +184,8 @@ final class PackWriter {
             return;
         }
         current = null;
-        byte[] end = pack.footer.encode(pack.length);
-        write(pack, end, end.length);
+        write(pack, footer.encode(pack.length), footer.length());
+        footer.clear();
         synchronized (lock) {
             sealed.add(pack);
         }
@@ -265,7 +267,6 @@ final class PackWriter {
     private static final class OpenPack {
         private final PackName name;
         private final List<ByteBuffer> pieces = new ArrayList<>();
-        private final PackFormat.FooterBuilder footer = new PackFormat.FooterBuilder();
         private int length;
         private int entries;
 

@@ -80,7 +80,7 @@ class FormatFuzzTest {
             builder.add(offset, length, SegmentType.CHUNKS, new byte[32 * i], i);
             offset += length;
         }
-        byte[] end = builder.encode(offset);
+        byte[] end = Arrays.copyOf(builder.encode(offset), builder.length());
         int footerOffset = offset;
         byte[] footer = Mutations.ofBinary(Arrays.copyOf(end, end.length - 28), random);
         assertSurvives(() -> PackFormat.footer(NAME.key(), mended(footer), footerOffset));

@@ -358,7 +358,7 @@ class GoldenRepositoryTest {
         }
 
         byte[] end() {
-            bytes.writeBytes(footer.encode(bytes.size()));
+            bytes.write(footer.encode(bytes.size()), 0, footer.length());
             return bytes.toByteArray();
         }
     }
