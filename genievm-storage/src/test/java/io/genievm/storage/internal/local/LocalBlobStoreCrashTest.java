@@ -19,6 +19,7 @@ import java.util.Random;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -27,20 +28,40 @@ import org.junit.jupiter.api.Test;
  */
 class LocalBlobStoreCrashTest {
     private static final int HISTORIES = 600;
+    private static final int FEW = 10;
     private static final int STATES = 50;
     private static final List<String> KEYS = List.of("a", "b/one", "b/two", "c/d/e", "c/d/f", "c/g/h/i");
 
     @Test
     @DisplayName("power cuts, on a disk that keeps to the rules")
-    void powerCuts() {
-        CrashSeeds.run(getClass(), "powerCuts", HISTORIES, seed -> new History(seed, false).check());
+    void fewPowerCuts() {
+        CrashSeeds.run(getClass(), "fewPowerCuts", FEW, STATES, seed -> new History(seed, false).check());
     }
 
     @Test
     @DisplayName("power cuts, where a folder can not be forced and only files can")
-    void powerCutsWithoutFolderForce() {
+    void fewPowerCutsWithoutFolderForce() {
         CrashSeeds.run(
-                getClass(), "powerCutsWithoutFolderForce", HISTORIES / 3, seed -> new History(seed, true).check());
+                getClass(), "fewPowerCutsWithoutFolderForce", FEW, STATES, seed -> new History(seed, true).check());
+    }
+
+    @Test
+    @Tag("torture")
+    @DisplayName("many power cuts, on a disk that keeps to the rules")
+    void powerCuts() {
+        CrashSeeds.torture(getClass(), "powerCuts", HISTORIES, STATES, seed -> new History(seed, false).check());
+    }
+
+    @Test
+    @Tag("torture")
+    @DisplayName("many power cuts, where a folder can not be forced and only files can")
+    void powerCutsWithoutFolderForce() {
+        CrashSeeds.torture(
+                getClass(),
+                "powerCutsWithoutFolderForce",
+                HISTORIES / 3,
+                STATES,
+                seed -> new History(seed, true).check());
     }
 
     /**
@@ -67,7 +88,7 @@ class LocalBlobStoreCrashTest {
             this.place = new CrashPlace(disk);
         }
 
-        void check() throws IOException {
+        int check() throws IOException {
             disk.ignoreFolderForce(filesOnly);
             disk.shortTransfers(random.nextBoolean());
             record();
@@ -81,6 +102,7 @@ class LocalBlobStoreCrashTest {
                     throw new AssertionError("state " + state + ": " + left, e);
                 }
             }
+            return STATES;
         }
 
         /** Often just when something was answered: later changes make more of what was before durable. */
