@@ -117,8 +117,9 @@ final class CrashHistory {
         return disk.moment();
     }
 
-    /** Creates a repository and works with it, by one process after the other; some are killed, some meet a bad disk. */
+    /** Creates a repository and works with it, by one process after the other; some are killed, some meet a bad or full disk. */
     void record() throws IOException {
+        disk.shortTransfers(random.nextInt(3) == 0);
         create();
         int processes = 1 + random.nextInt(5);
         for (int i = 0; i < processes; i++) {
@@ -134,9 +135,12 @@ final class CrashHistory {
                 } else if (random.nextInt(3) == 0) {
                     process.meet(new FailingForce(random.nextInt(1 + random.nextInt(60)), random.nextBoolean()));
                     process.change();
+                } else if (random.nextInt(3) == 0) {
+                    process.meetFullDisk();
                 }
             } finally {
                 disk.removeHook();
+                disk.capacity(Long.MAX_VALUE);
             }
             place.makeOwnersOthers();
         }
@@ -145,25 +149,37 @@ final class CrashHistory {
     private void create() throws IOException {
         while (created == NEVER) {
             boolean killed = random.nextInt(4) == 0;
+            boolean full = !killed && random.nextInt(8) == 0;
             if (killed) {
                 disk.hook(new DyingProcess(random.nextInt(120)));
+            } else if (full) {
+                fill(600);
             }
             try (GenieVm genie = genie()) {
                 genie.createRepository(CrashPlace.CONFIG, SMALL).close();
                 created = answered();
                 // Whoever creates one does without the second object if need be.
-                copyMayBeMissing = killed;
+                copyMayBeMissing = killed || full;
             } catch (GenieVmException e) {
-                if (!killed && !e.code().equals(ErrorCode.ALREADY_EXISTS)) {
+                if (!killed && !e.code().equals(full ? ErrorCode.NO_SPACE : ErrorCode.ALREADY_EXISTS)) {
                     throw e;
                 }
-                created = killed ? NEVER : open();
+                created = killed || full ? NEVER : open();
             } finally {
                 disk.removeHook();
+                disk.capacity(Long.MAX_VALUE);
             }
-            log("create", killed);
+            log("create", killed || full);
             place.makeOwnersOthers();
         }
+    }
+
+    /** Leaves room for less than some bytes. */
+    private void fill(int bytes) throws IOException {
+        long most = 1L << 40;
+        disk.capacity(most);
+        long used = most - Files.getFileStore(disk.root()).getUsableSpace();
+        disk.capacity(used + random.nextInt(bytes));
     }
 
     /** A creation that was killed late has made a repository all the same; who opens it has not made it durable. */
@@ -180,6 +196,7 @@ final class CrashHistory {
         private final GenieVm genie = genie();
         private final Repository repository;
         private boolean mayFail;
+        private boolean full;
 
         Life() {
             try {
@@ -195,6 +212,16 @@ final class CrashHistory {
         void meet(CrashFileSystem.Hook trouble) {
             mayFail = true;
             disk.hook(trouble);
+        }
+
+        /** The disk is full while something is done, and then has room again, where this very process works on. */
+        void meetFullDisk() throws IOException {
+            fill(1 + random.nextInt(200_000));
+            full = true;
+            change();
+            full = false;
+            disk.capacity(Long.MAX_VALUE);
+            change();
         }
 
         void change() {
@@ -222,7 +249,7 @@ final class CrashHistory {
                 unknown.put(vm, content);
                 unknownSince.put(vm, begun);
             }
-            log("backup of " + vm, mayFail);
+            log("backup of " + vm, mayFail || full);
         }
 
         void delete(Point point) {
@@ -237,11 +264,11 @@ final class CrashHistory {
                     requireTrouble(e);
                 }
             }
-            log("deletion of a point of " + point.vm, mayFail);
+            log("deletion of a point of " + point.vm, mayFail || full);
         }
 
         private void requireTrouble(GenieVmException failure) {
-            if (!mayFail) {
+            if (!mayFail && !(full && failure.code().equals(ErrorCode.NO_SPACE))) {
                 throw failure;
             }
         }
