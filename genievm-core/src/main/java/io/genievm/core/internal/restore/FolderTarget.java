@@ -5,6 +5,7 @@ import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
 import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.DiskWriter;
+import io.genievm.api.internal.NewFolders;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.work.IoErrors;
 import java.io.IOException;
@@ -26,13 +27,14 @@ final class FolderTarget implements RestoreTarget {
     private final List<Manifest.Disk> disks;
     private final List<Path> temporary = new ArrayList<>();
     private final List<Path> files = new ArrayList<>();
+    private final NewFolders folders;
     private @Nullable PartFiles parts;
-    private @Nullable Path created;
 
     /** Checks that nothing stands in the way, before anything is written. */
     FolderTarget(Path directory, List<Manifest.Disk> disks) {
         this.directory = directory;
         this.disks = disks;
+        this.folders = new NewFolders(directory, Files::createDirectory);
         for (Manifest.Disk disk : disks) {
             for (Path path : List.of(finalPath(disk), incompletePath(disk))) {
                 if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
@@ -68,22 +70,46 @@ final class FolderTarget implements RestoreTarget {
 
     @Override
     public String complete(Set<Integer> damaged) {
+        List<Path> named = new ArrayList<>();
         List<Path> incomplete = new ArrayList<>();
         makeDirectory();
-        for (int disk = 0; disk < disks.size(); disk++) {
-            boolean whole = !damaged.contains(disk);
-            Path path = whole ? finalPath(disks.get(disk)) : incompletePath(disks.get(disk));
-            publish(temporary.get(disk), path);
-            (whole ? files : incomplete).add(path);
+        try {
+            for (int disk = 0; disk < disks.size(); disk++) {
+                boolean whole = !damaged.contains(disk);
+                Path path = whole ? finalPath(disks.get(disk)) : incompletePath(disks.get(disk));
+                publish(temporary.get(disk), path, named);
+                (whole ? files : incomplete).add(path);
+            }
+            makeDurable();
+        } catch (GenieVmException e) {
+            takeBack(named, e);
+            throw e;
         }
         temporary.clear();
-        created = null;
+        folders.keep();
+        return incomplete.isEmpty() ? "" : "what could be restored is in " + incomplete;
+    }
+
+    /** The files' names, and those of the folders that were made for them. */
+    private void makeDurable() {
         try (FileChannel folder = FileChannel.open(directory, StandardOpenOption.READ)) {
             folder.force(true);
+            folders.syncAbove();
         } catch (IOException e) {
             throw IoErrors.of(directory.toString(), "make durable what is in", e);
         }
-        return incomplete.isEmpty() ? "" : "what could be restored is in " + incomplete;
+    }
+
+    /** What failed is repeated, and must not find its own files in the way. */
+    private void takeBack(List<Path> named, GenieVmException failure) {
+        files.clear();
+        for (Path path : named) {
+            try {
+                Files.deleteIfExists(path);
+            } catch (IOException e) {
+                failure.addSuppressed(e);
+            }
+        }
     }
 
     @Override
@@ -108,13 +134,7 @@ final class FolderTarget implements RestoreTarget {
         if (parts != null) {
             parts.close();
         }
-        if (created != null) {
-            try {
-                Files.deleteIfExists(created);
-            } catch (IOException e) {
-                // Somebody put something into it: it is not this restore's any more.
-            }
-        }
+        folders.undo(null);
     }
 
     private void makeDirectory() {
@@ -122,8 +142,7 @@ final class FolderTarget implements RestoreTarget {
             return;
         }
         try {
-            Files.createDirectories(directory);
-            created = directory;
+            folders.make();
         } catch (IOException e) {
             throw IoErrors.of(directory.toString(), "create", e);
         }
@@ -146,11 +165,12 @@ final class FolderTarget implements RestoreTarget {
         return disks.stream().anyMatch(disk -> disk.id().value().equals(name));
     }
 
-    private static void publish(Path temporary, Path path) {
+    private static void publish(Path temporary, Path path, List<Path> named) {
         try {
             try {
                 // A link, because a rename would overwrite what came up meanwhile.
                 Files.createLink(path, temporary);
+                named.add(path);
                 Files.delete(temporary);
             } catch (FileAlreadyExistsException e) {
                 throw e;
@@ -159,6 +179,7 @@ final class FolderTarget implements RestoreTarget {
                     throw new FileAlreadyExistsException(path.toString());
                 }
                 Files.move(temporary, path);
+                named.add(path);
             }
         } catch (IOException e) {
             throw IoErrors.of(path.toString(), "create", e);

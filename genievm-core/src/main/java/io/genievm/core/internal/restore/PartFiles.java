@@ -75,8 +75,9 @@ final class PartFiles implements AutoCloseable {
     }
 
     private static void removeDead(Path folder) {
-        try (DirectoryStream<Path> locks = Files.newDirectoryStream(folder, ".genievm-*.lock")) {
-            for (Path path : locks) {
+        // No glob, which not every file system knows.
+        try (DirectoryStream<Path> entries = Files.newDirectoryStream(folder)) {
+            for (Path path : entries) {
                 Matcher name = LOCK.matcher(String.valueOf(path.getFileName()));
                 if (name.matches()
                         && !name.group(1).equals(PROCESS)
@@ -96,8 +97,11 @@ final class PartFiles implements AutoCloseable {
                 return;
             }
             String name = String.valueOf(lock.getFileName());
-            String parts = name.substring(0, name.length() - ".lock".length()) + "-*.part";
-            try (DirectoryStream<Path> files = Files.newDirectoryStream(lock.resolveSibling("."), parts)) {
+            String stem = name.substring(0, name.length() - ".lock".length()) + "-";
+            try (DirectoryStream<Path> files = Files.newDirectoryStream(lock.resolveSibling("."), path -> {
+                String file = String.valueOf(path.getFileName());
+                return file.startsWith(stem) && file.endsWith(".part");
+            })) {
                 for (Path part : files) {
                     Files.deleteIfExists(part);
                 }

@@ -2,10 +2,10 @@ package io.genievm.core.internal.restore;
 
 import io.genievm.api.hypervisor.DiskLimits;
 import io.genievm.api.hypervisor.DiskWriter;
+import io.genievm.api.internal.SparseFile;
 import io.genievm.api.internal.UncachedChannel;
 import io.genievm.core.internal.work.IoErrors;
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -39,10 +39,7 @@ final class RawFileWriter implements DiskWriter {
                         }
                         : new FileAttribute<?>[0];
         Files.createFile(path, attributes);
-        try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
-            // FileChannel can make a file longer only by writing into it, which takes space.
-            file.setLength(capacity);
-        }
+        SparseFile.setLength(path, capacity);
         return new RawFileWriter(path, FileChannel.open(path, Set.of(StandardOpenOption.WRITE)));
     }
 
