@@ -11,10 +11,10 @@ import io.genievm.api.hypervisor.DiskWriter;
 import io.genievm.api.hypervisor.VmCreation.NewVm;
 import io.genievm.api.hypervisor.VmCreation.NewVmRequest;
 import io.genievm.api.hypervisor.VmDescription;
+import io.genievm.api.internal.SparseFile;
 import io.genievm.storage.internal.file.FileErrors;
 import io.genievm.storage.internal.file.PrivateFiles;
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileAlreadyExistsException;
@@ -184,10 +184,7 @@ final class NewImagesVm implements NewVm, Scope.Part {
         for (Map.Entry<DiskId, Long> disk : capacities.entrySet()) {
             Path file = file(disk.getKey());
             PrivateFiles.create(file).close();
-            // A channel can only grow a file by writing to it, which leaves a block that is no hole.
-            try (RandomAccessFile sparse = new RandomAccessFile(file.toFile(), "rw")) {
-                sparse.setLength(disk.getValue());
-            }
+            SparseFile.setLength(file, disk.getValue());
         }
     }
 
