@@ -163,6 +163,35 @@ class DeletionTest {
         assertThat(store.log(Kind.DELETE)).isEmpty();
     }
 
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    @DisplayName(
+            "rule 14: a manifest whose deletion had no answer is deleted once more, and only an answer is a success")
+    void answerLost(boolean again) {
+        SessionId point = threePoints().get(1);
+        String manifest = keyOf("points/", point);
+        String witness = keyOf("witness/", point);
+        store.forgetLog();
+        store.intercept(new InterceptedStore.Interceptor() {
+            private int seen;
+
+            @Override
+            public void delete(BlobStore objects, String key) {
+                objects.delete(key);
+                if (key.equals(manifest) && (seen++ == 0 || again)) {
+                    throw new GenieVmException(ErrorCode.IO_ERROR, "the answer was lost");
+                }
+            }
+        });
+
+        ErrorCode code = codeOf(() -> lab.repository().delete(point));
+
+        store.stopIntercepting();
+        assertThat(code).isEqualTo(again ? ErrorCode.IO_ERROR : null);
+        assertThat(store.log(Kind.DELETE)).containsExactly(witness, manifest, witness, manifest);
+        assertGone(point);
+    }
+
     @Test
     @DisplayName("what is left of the session goes with the point, also where the witness was never put")
     void sessionOfDeletedPoint() {

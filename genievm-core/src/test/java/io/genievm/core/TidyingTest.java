@@ -9,6 +9,7 @@ import io.genievm.api.VmId;
 import io.genievm.api.store.BlobStore;
 import io.genievm.api.task.TaskHandle;
 import io.genievm.core.testing.DeadWriter;
+import io.genievm.core.testing.Events;
 import io.genievm.core.testing.InterceptedStore;
 import io.genievm.core.testing.Lab;
 import java.nio.ByteBuffer;
@@ -94,6 +95,40 @@ class TidyingTest {
         assertThat(store.keys("progress/")).hasSize(2);
         assertThat(store.exists(sessions.get(1).replace("sessions/", "points/")))
                 .isTrue();
+        lab.assertWhole();
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    @DisplayName(
+            "rule 11: for a dead writer a fence asks for its manifest first, then comes the witness, then the session goes")
+    void fenceBeforeWitness(boolean witnessIsThere) {
+        lab.addVm("web", 100_000);
+        lab.backup(
+                "web",
+                witnessIsThere
+                        ? DeadWriter.after(key -> key.startsWith("witness/"))
+                        : DeadWriter.before(key -> key.startsWith("witness/")));
+        lab.reopen();
+        String dead = store.keys("sessions/").get(0).substring("sessions/".length());
+        assertThat(store.exists("witness/" + dead)).isEqualTo(witnessIsThere);
+        byte[] manifest = store.bytes("points/" + dead);
+        Events events = new Events();
+
+        lab.backup("web", events);
+
+        List<String> order = List.of(
+                "> put points/" + dead,
+                "< put points/" + dead,
+                "> put witness/" + dead,
+                "< put witness/" + dead,
+                "> delete sessions/" + dead);
+        for (int i = 1; i < order.size(); i++) {
+            assertThat(events.first(order.get(i)))
+                    .as("'%s' after '%s'", order.get(i), order.get(i - 1))
+                    .isGreaterThan(events.first(order.get(i - 1)));
+        }
+        assertThat(store.bytes("points/" + dead)).isEqualTo(manifest);
         lab.assertWhole();
     }
 

@@ -2,6 +2,7 @@ package io.genievm.core;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.genievm.api.DiskId;
 import io.genievm.api.ErrorCode;
@@ -475,6 +476,22 @@ class WriterRulesTest {
 
         assertThat(store.bytes("repository-copy.json")).isEqualTo(store.bytes("repository.json"));
         lab.assertWhole();
+    }
+
+    @Test
+    @DisplayName("the copy of the parameters is put when the first is there, and only by whoever has created that")
+    void creates() {
+        store.keys("").forEach(store::remove);
+        Events events = new Events();
+        store.intercept(events);
+        lab.recreate();
+        store.stopIntercepting();
+        assertThat(events.first("> put repository-copy.json")).isGreaterThan(events.first("< put repository.json"));
+
+        store.remove("repository-copy.json");
+        assertThat(catchThrowableOfType(GenieVmException.class, lab::recreate).code())
+                .isEqualTo(ErrorCode.ALREADY_EXISTS);
+        assertThat(store.exists("repository-copy.json")).isFalse();
     }
 
     @Test

@@ -201,7 +201,7 @@ class LocalBlobStoreFaultTest {
 
         assertThat(store.put("a/there", content(3))).isEqualTo(PutOutcome.EXISTS);
 
-        assertThat(log).containsSubsequence("LINK /a/there", "FORCE /a", "FORCE ");
+        assertThat(log).containsSubsequence("LINK /a/there", "FORCE /a/there", "FORCE /a", "FORCE ");
     }
 
     @Test
