@@ -6,11 +6,7 @@ import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.SessionId;
 import io.genievm.api.VmId;
-import io.genievm.api.store.BlobContent;
-import io.genievm.api.store.BlobCursor;
-import io.genievm.api.store.BlobEntry;
 import io.genievm.api.store.BlobStore;
-import io.genievm.api.store.PutOutcome;
 import io.genievm.core.internal.format.Compressor;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.format.ObjectKeys;
@@ -18,16 +14,12 @@ import io.genievm.core.internal.format.RepositoryParameters;
 import io.genievm.core.internal.work.WorkFiles;
 import io.genievm.core.testing.Lab;
 import io.genievm.core.testing.Seeds;
-import java.nio.ByteBuffer;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Random;
-import java.util.concurrent.Semaphore;
 import java.util.function.Consumer;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -123,7 +115,7 @@ class DeletionInterleavingTest {
             Actor mortal = random.nextBoolean() ? actors.get(random.nextInt(actors.size())) : null;
             int lifetime = random.nextInt(14);
             run(random, mortal, lifetime);
-            check("start " + start + ", " + (mortal == null ? "no death" : mortal.calls + " calls before the death"));
+            check("start " + start + ", " + (mortal == null ? "no death" : mortal.calls() + " calls before the death"));
         });
     }
 
@@ -151,7 +143,9 @@ class DeletionInterleavingTest {
                     Actor other = add(second);
                     firstEnded = one.advance(i);
                     ended = other.advance(j);
-                    (deaths == 1 ? one : deaths == 2 ? other : new Actor(access -> {})).kill();
+                    if (deaths > 0) {
+                        (deaths == 1 ? one : other).kill();
+                    }
                     one.advance(Integer.MAX_VALUE);
                     other.advance(Integer.MAX_VALUE);
                     check("start %s, %d calls, then %d calls of the other, death of %d".formatted(start, i, j, deaths));
@@ -183,7 +177,7 @@ class DeletionInterleavingTest {
         List<Actor> alive = new ArrayList<>(actors);
         while (!alive.isEmpty()) {
             Actor next = alive.get(random.nextInt(alive.size()));
-            if (next == mortal && next.calls >= lifetime) {
+            if (next == mortal && next.calls() >= lifetime) {
                 next.kill();
             }
             if (next.advance(1 + random.nextInt(4))) {
@@ -214,22 +208,22 @@ class DeletionInterleavingTest {
     }
 
     private void check(String what) {
-        actors.forEach(Actor::assertEnded);
+        assertThat(actors).allMatch(Actor::hasEnded);
         boolean listed = isListed();
-        boolean deaths = actors.stream().anyMatch(actor -> actor.killed);
-        if (actors.stream().anyMatch(actor -> actor.deletes && actor.failure == null)) {
+        boolean deaths = actors.stream().anyMatch(Actor::isDead);
+        if (actors.stream().anyMatch(actor -> deletes(actor) && actor.failure() == null)) {
             assertThat(listed)
                     .as("%s: is there although its deletion succeeded", what)
                     .isFalse();
         }
         for (Actor actor : actors) {
-            if (actor.failure != null && !actor.killed) {
-                assertThat(actor.failure)
+            if (actor.failure() != null && !actor.isDead()) {
+                assertThat(actor.failure())
                         .as(what)
                         .isInstanceOfSatisfying(
                                 GenieVmException.class,
                                 failure -> assertThat(failure.code()).as(what).isEqualTo(ErrorCode.NOT_FOUND));
-                assertThat(actor.deletes).as(what).isTrue();
+                assertThat(deletes(actor)).as(what).isTrue();
             }
         }
         // The next backup.
@@ -256,12 +250,18 @@ class DeletionInterleavingTest {
     /** The two deaths of rule 15. */
     private boolean isExcused() {
         for (Actor actor : actors) {
-            if (actor.killed
-                    && (actor.last.equals("put " + key.witness()) || actor.last.equals("delete " + key.point()))) {
+            if (actor.isDead()
+                    && (actor.last().equals("put " + key.witness())
+                            || actor.last().equals("delete " + key.point()))) {
                 return true;
             }
         }
         return false;
+    }
+
+    /** Nobody else looks through the points of all VMs. */
+    private static boolean deletes(Actor actor) {
+        return actor.hasListed(ObjectKeys.POINTS);
     }
 
     private RepositoryAccess accessTo(BlobStore store) {
@@ -272,116 +272,8 @@ class DeletionInterleavingTest {
     }
 
     private Actor add(Consumer<RepositoryAccess> work) {
-        Actor actor = new Actor(work);
+        Actor actor = new Actor(lab.store().other(), store -> work.accept(accessTo(store)));
         actors.add(actor);
         return actor;
-    }
-
-    /** One process: a thread that waits before each call of the store until it is told to go on. */
-    private final class Actor implements BlobStore {
-        private final BlobStore store = lab.store().other();
-        private final Semaphore mayGo = new Semaphore(0);
-        private final Semaphore waits = new Semaphore(0);
-        private final Thread thread;
-        private final Consumer<RepositoryAccess> work;
-        private boolean begun;
-        private volatile boolean ended;
-        private volatile boolean killed;
-        private volatile boolean deletes;
-        private volatile int calls;
-        private volatile String last = "";
-        private volatile @Nullable Throwable failure;
-
-        Actor(Consumer<RepositoryAccess> work) {
-            this.work = work;
-            this.thread = new Thread(this::live);
-            this.thread.setDaemon(true);
-        }
-
-        private void live() {
-            try {
-                work.accept(accessTo(this));
-            } catch (Throwable e) {
-                failure = e;
-            }
-            ended = true;
-            waits.release();
-        }
-
-        /** Lets it make some calls; says whether it has come to its end. */
-        boolean advance(int count) {
-            if (!begun) {
-                begun = true;
-                thread.start();
-                waits.acquireUninterruptibly();
-            }
-            for (int i = 0; i < count && !ended; i++) {
-                mayGo.release();
-                waits.acquireUninterruptibly();
-            }
-            return ended;
-        }
-
-        void kill() {
-            killed = !ended;
-        }
-
-        void assertEnded() {
-            assertThat(ended).isTrue();
-        }
-
-        private <T> T call(String what, Supplier<T> effect) {
-            waits.release();
-            mayGo.acquireUninterruptibly();
-            if (killed) {
-                throw new IllegalStateException("dead");
-            }
-            calls++;
-            last = what;
-            return effect.get();
-        }
-
-        @Override
-        public PutOutcome put(String name, BlobContent content) {
-            return call("put " + name, () -> store.put(name, content));
-        }
-
-        @Override
-        public void get(String name, long offset, ByteBuffer target) {
-            call("get " + name, () -> {
-                store.get(name, offset, target);
-                return "";
-            });
-        }
-
-        @Override
-        public BlobCursor list(String prefix) {
-            deletes |= prefix.equals(ObjectKeys.POINTS);
-            return call("list " + prefix, () -> {
-                List<BlobEntry> entries = new ArrayList<>();
-                try (BlobCursor cursor = store.list(prefix)) {
-                    while (cursor.next()) {
-                        entries.add(cursor.entry());
-                    }
-                }
-                return BlobCursor.of(entries.iterator());
-            });
-        }
-
-        @Override
-        public void delete(String name) {
-            call("delete " + name, () -> {
-                store.delete(name);
-                return "";
-            });
-        }
-
-        @Override
-        public Optional<BlobEntry> stat(String name) {
-            return call("stat " + name, () -> store.stat(name));
-        }
-
-        @Override
-        public void close() {}
     }
 }
