@@ -62,7 +62,6 @@ public final class NewFolders {
                 made.push(each);
             } catch (FileAlreadyExistsException e) {
                 // Somebody else was faster; what it is will be seen by whoever uses it.
-                continue;
             }
         }
     }

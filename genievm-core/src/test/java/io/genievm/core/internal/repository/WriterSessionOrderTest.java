@@ -18,8 +18,14 @@ import io.genievm.core.testing.Events;
 import io.genievm.core.testing.InterceptedStore;
 import io.genievm.core.testing.InterceptedStore.Kind;
 import io.genievm.core.testing.Lab;
+import io.genievm.core.testing.PlainRepository;
+import java.nio.ByteBuffer;
 import java.time.Clock;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -71,6 +77,39 @@ class WriterSessionOrderTest {
                         "< put " + sign(2),
                         "> delete " + sign(1),
                         "< delete " + sign(1));
+    }
+
+    @Test
+    @DisplayName("rule 5: a table that is put on the way names only packs that are there by then")
+    void tablesOnTheWay() {
+        List<Set<String>> missing = new ArrayList<>();
+        store.intercept(new InterceptedStore.Interceptor() {
+            @Override
+            public PutOutcome put(BlobStore objects, String key, BlobContent content) {
+                if (key.startsWith(ObjectKeys.INDEX)) {
+                    byte[] table = InterceptedStore.bytesOf(content);
+                    byte[] parameters = store.bytes(ObjectKeys.REPOSITORY);
+                    Set<String> named =
+                            new TreeSet<>(new PlainRepository(Map.of(ObjectKeys.REPOSITORY, parameters, key, table))
+                                    .indexed()
+                                    .keySet());
+                    assertThat(named).isNotEmpty();
+                    named.removeIf(store::exists);
+                    missing.add(named);
+                }
+                return objects.put(key, content);
+            }
+        });
+        // A table comes after 32 768 entries.
+        for (int page = 0; page < 40_000; page++) {
+            // Like a hash in the bytes by which tables are searched.
+            long random = page * 0x9E3779B97F4A7C15L;
+            session.storePage(
+                    ByteBuffer.allocate(32).putLong(random).putLong(16, random).array(), new byte[8], 8);
+        }
+        session.finishData();
+
+        assertThat(missing).hasSizeGreaterThan(1).allMatch(Set::isEmpty);
     }
 
     @Test
