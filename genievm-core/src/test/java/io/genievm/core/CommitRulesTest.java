@@ -334,6 +334,7 @@ class CommitRulesTest {
                     .as("'%s' after '%s'", order.get(i), order.get(i - 1))
                     .isGreaterThan(events.last(order.get(i - 1)));
         }
+        assertThat(events.count("> delete sessions/")).isEqualTo(1);
     }
 
     @Test

@@ -13,6 +13,7 @@ import io.genievm.api.store.PutOutcome;
 import io.genievm.api.task.TaskHandle;
 import io.genievm.core.internal.format.ObjectKeys;
 import io.genievm.core.testing.DeadWriter;
+import io.genievm.core.testing.Events;
 import io.genievm.core.testing.InterceptedStore;
 import io.genievm.core.testing.Interposed;
 import io.genievm.core.testing.Lab;
@@ -76,6 +77,20 @@ class EndedSessionTest {
         assertThat(store.keys("sessions/")).isEmpty();
         assertThat(store.keys("witness/")).hasSize(2);
         lab.assertWhole();
+    }
+
+    @Test
+    @DisplayName("the session is fenced before it is cleared away")
+    void order() {
+        SessionId dead = dieBefore("points/");
+        Events events = new Events();
+        store.intercept(events);
+
+        backup(request -> assertThat(request.endSession(dead)).isTrue());
+
+        store.stopIntercepting();
+        assertThat(events.first("> delete " + sessionOf(dead))).isGreaterThan(events.first("< put " + pointOf(dead)));
+        assertThat(events.first("> delete progress/" + dead)).isGreaterThan(events.first("< put " + pointOf(dead)));
     }
 
     @Test
