@@ -161,10 +161,11 @@ final class CrashHistory {
                 // Whoever creates one does without the second object if need be.
                 copyMayBeMissing = killed || full;
             } catch (GenieVmException e) {
-                if (!killed && !e.code().equals(full ? ErrorCode.NO_SPACE : ErrorCode.ALREADY_EXISTS)) {
+                boolean exists = e.code().equals(ErrorCode.ALREADY_EXISTS);
+                if (!killed && !exists && !(full && e.code().equals(ErrorCode.NO_SPACE))) {
                     throw e;
                 }
-                created = killed || full ? NEVER : open();
+                created = killed || !exists ? NEVER : open();
             } finally {
                 disk.removeHook();
                 disk.capacity(Long.MAX_VALUE);
