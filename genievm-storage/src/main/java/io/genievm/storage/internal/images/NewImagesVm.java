@@ -6,7 +6,6 @@ import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.Resource;
 import io.genievm.api.VmId;
-import io.genievm.api.hypervisor.Cancellation;
 import io.genievm.api.hypervisor.DiskWriter;
 import io.genievm.api.hypervisor.VmCreation.NewVm;
 import io.genievm.api.hypervisor.VmCreation.NewVmRequest;
@@ -14,13 +13,17 @@ import io.genievm.api.hypervisor.VmDescription;
 import io.genievm.api.internal.SparseFile;
 import io.genievm.storage.internal.file.FileErrors;
 import io.genievm.storage.internal.file.PrivateFiles;
+import io.genievm.storage.internal.file.StagingFolder;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.HashSet;
@@ -29,12 +32,28 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.UUID;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** A VM under construction: a hidden folder that gets its name when it is whole. */
+/**
+ * A VM under construction: a folder in a hidden one that gets its name when it is whole. As long as the process lives it
+ * holds a lock, by which the next VM that is made knows what the dead have left and removes it.
+ */
 final class NewImagesVm implements NewVm, Scope.Part {
+    private static final Logger LOG = LoggerFactory.getLogger(NewImagesVm.class);
+    private static final int ATTEMPTS = 10;
+    private static final String STEM = ".genievm-";
+    private static final String UUID_PATTERN = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}";
+    private static final Pattern STAGING = Pattern.compile("\\.genievm-" + UUID_PATTERN + "\\." + UUID_PATTERN);
+
+    /** What this process makes begins with it. */
+    private static final String OWN = STEM + UUID.randomUUID();
+
     private final VmId id;
     private final Path place;
+    private final StagingFolder staging;
     private final Path folder;
     private final Path target;
     private final Map<DiskId, Long> capacities = new TreeMap<>();
@@ -43,11 +62,12 @@ final class NewImagesVm implements NewVm, Scope.Part {
     private final Scope scope;
     private boolean ended;
 
-    private NewImagesVm(Path top, NewVmRequest request, Scope parent) {
+    private NewImagesVm(Path top, NewVmRequest request, StagingFolder staging, Scope parent) {
         this.id = new VmId(request.name());
         this.place = top;
         this.target = top.resolve(request.name());
-        this.folder = top.resolve(".genievm-" + UUID.randomUUID());
+        this.staging = staging;
+        this.folder = staging.resolve("vm");
         for (VmDescription.Disk disk : request.disks()) {
             capacities.put(disk.id(), disk.capacity());
         }
@@ -57,17 +77,26 @@ final class NewImagesVm implements NewVm, Scope.Part {
 
     static NewImagesVm create(Path top, NewVmRequest request, Scope parent) {
         requireAllowed(top, request);
-        NewImagesVm vm = new NewImagesVm(top, request, parent);
-        if (Files.exists(vm.target, LinkOption.NOFOLLOW_LINKS)) {
-            throw vm.exists(null);
+        VmId id = new VmId(request.name());
+        Path target = top.resolve(request.name());
+        if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+            throw exists(id, target, null);
         }
+        Wanted.require(request.cancellation(), "the making of VM '" + id + "'");
+        removeDead(top);
+        String action = "can not create VM '" + id + "' in " + top;
+        StagingFolder staging;
         try {
-            vm.makeFiles(request.cancellation());
+            staging = stage(top);
+        } catch (IOException e) {
+            throw failure(action, id, top, e);
+        }
+        NewImagesVm vm = new NewImagesVm(top, request, staging, parent);
+        try {
+            vm.makeFiles();
             return vm;
         } catch (IOException e) {
-            throw vm.removedAfter(vm.failure("can not create VM '" + vm.id + "' in " + top, e));
-        } catch (GenieVmException e) {
-            throw vm.removedAfter(e);
+            throw vm.removedAfter(vm.failure(action, e));
         }
     }
 
@@ -108,7 +137,7 @@ final class NewImagesVm implements NewVm, Scope.Part {
             PrivateFiles.sync(folder);
             rename(folder, target);
         } catch (FileAlreadyExistsException | DirectoryNotEmptyException e) {
-            throw exists(e);
+            throw exists(id, target, e);
         } catch (IOException e) {
             throw failure("can not complete VM '" + id + "' in " + place, e);
         }
@@ -120,6 +149,12 @@ final class NewImagesVm implements NewVm, Scope.Part {
             throw failure;
         }
         ended = true;
+        try {
+            staging.remove();
+        } catch (IOException e) {
+            // The VM is there, and the next one that is made removes it.
+            LOG.debug("{} stays: {}", staging, e.toString());
+        }
         return id;
     }
 
@@ -133,10 +168,46 @@ final class NewImagesVm implements NewVm, Scope.Part {
             }
             ended = true;
             try {
-                remove();
+                staging.remove();
             } catch (IOException e) {
-                throw failure("can not remove " + folder + ", which is of no use any more", e);
+                throw failure("can not remove " + staging + ", which is of no use any more", e);
             }
+        }
+    }
+
+    private static StagingFolder stage(Path top) throws IOException {
+        for (int attempt = 1; ; attempt++) {
+            try {
+                return StagingFolder.make(top.resolve(OWN + "." + UUID.randomUUID()));
+            } catch (NoSuchFileException e) {
+                // Another process was removing what the dead have left, at this very moment.
+                if (attempt == ATTEMPTS) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    private static void removeDead(Path top) {
+        try (DirectoryStream<Path> left = Files.newDirectoryStream(top)) {
+            for (Path path : left) {
+                String name = path.getFileName().toString();
+                if (STAGING.matcher(name).matches()
+                        && !name.startsWith(OWN)
+                        && Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS)) {
+                    removeIfDead(path);
+                }
+            }
+        } catch (IOException | DirectoryIteratorException e) {
+            LOG.debug("leftovers in {} stay: {}", top, e.toString());
+        }
+    }
+
+    private static void removeIfDead(Path staging) {
+        try {
+            StagingFolder.removeIfDead(staging);
+        } catch (IOException e) {
+            LOG.debug("{} stays: {}", staging, e.toString());
         }
     }
 
@@ -178,8 +249,7 @@ final class NewImagesVm implements NewVm, Scope.Part {
         return new GenieVmException(ErrorCode.INVALID_ARGUMENT, message);
     }
 
-    private void makeFiles(Cancellation cancellation) throws IOException {
-        Wanted.require(cancellation, "the making of VM '" + id + "'");
+    private void makeFiles() throws IOException {
         PrivateFiles.createFolder(folder);
         for (Map.Entry<DiskId, Long> disk : capacities.entrySet()) {
             Path file = file(disk.getKey());
@@ -216,30 +286,27 @@ final class NewImagesVm implements NewVm, Scope.Part {
 
     private GenieVmException removedAfter(GenieVmException failure) {
         try {
-            remove();
+            staging.remove();
         } catch (IOException e) {
             failure.addSuppressed(e);
         }
         return failure;
     }
 
-    private void remove() throws IOException {
-        for (DiskId disk : capacities.keySet()) {
-            Files.deleteIfExists(file(disk));
-        }
-        Files.deleteIfExists(folder);
-    }
-
     private Path file(DiskId disk) {
         return folder.resolve(disk.value());
     }
 
-    private GenieVmException exists(@Nullable Throwable cause) {
+    private static GenieVmException exists(VmId id, Path target, @Nullable Throwable cause) {
         return new GenieVmException(
                 ErrorCode.ALREADY_EXISTS, Resource.of(id), "there is a " + target + " already", cause);
     }
 
     private GenieVmException failure(String action, IOException cause) {
+        return failure(action, id, place, cause);
+    }
+
+    private static GenieVmException failure(String action, VmId id, Path place, IOException cause) {
         return FileErrors.ofWrite(action, Resource.of(id), place, 0, cause);
     }
 }

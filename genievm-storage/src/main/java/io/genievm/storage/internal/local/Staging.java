@@ -1,6 +1,7 @@
 package io.genievm.storage.internal.local;
 
 import io.genievm.storage.internal.file.PrivateFiles;
+import io.genievm.storage.internal.file.StagingFolder;
 import java.io.IOException;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;

@@ -15,6 +15,7 @@ import io.genievm.api.hypervisor.VmCreation.NewVm;
 import io.genievm.api.hypervisor.VmCreation.NewVmRequest;
 import io.genievm.api.hypervisor.VmDescription;
 import io.genievm.storage.internal.file.Failing;
+import io.genievm.testkit.ChildJvm;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -223,6 +224,54 @@ class NewImagesVmTest {
 
         assertThat(entries()).isEmpty();
         Failing.with(ErrorCode.CLOSED, () -> creation.create(request("other", 1)));
+    }
+
+    @Test
+    void whatAKilledProcessLeftGoesWithTheNextVmAndWhatTheLivingMakeStays() throws Exception {
+        Path foreign = Files.createDirectory(directory.resolve(".genievm-foreign"));
+        try (ChildJvm living = startMaking()) {
+            List<String> before = entries();
+            try (ChildJvm killed = startMaking()) {
+                killed.kill();
+            }
+            assertThat(entries()).hasSize(3).containsAll(before);
+
+            try (NewVm vm = creation.create(request("new", 10))) {
+                assertThat(entries()).hasSize(3).containsAll(before);
+                vm.complete();
+            }
+            assertThat(entries()).hasSize(3).containsAll(before).contains("new");
+            living.tell("complete");
+            living.awaitLine("completed");
+        }
+        assertThat(entries()).containsExactly(".genievm-foreign", "made", "new");
+        assertThat(directory.resolve("made/root.raw")).hasSize(GIBIBYTE);
+        assertThat(foreign).isDirectory();
+    }
+
+    private ChildJvm startMaking() throws IOException {
+        ChildJvm child = ChildJvm.start(Making.class, List.of(), directory.toString());
+        child.awaitLine("making");
+        return child;
+    }
+
+    /** Makes a VM, and completes it when it is told. */
+    static final class Making {
+        private Making() {}
+
+        public static void main(String[] arguments) throws IOException {
+            try (HypervisorConnection connection = ImagesProvider.open(Path.of(arguments[0]), Clock.systemUTC());
+                    NewVm vm =
+                            connection.ability(VmCreation.class).orElseThrow().create(request("made", GIBIBYTE))) {
+                try (DiskWriter writer = vm.openWriter(ROOT)) {
+                    writer.write(0, buffer(1));
+                    System.out.println("making");
+                    System.in.read();
+                }
+                vm.complete();
+                System.out.println("completed");
+            }
+        }
     }
 
     @Test

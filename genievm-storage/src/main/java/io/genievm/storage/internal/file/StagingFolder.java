@@ -1,18 +1,22 @@
-package io.genievm.storage.internal.local;
+package io.genievm.storage.internal.file;
 
-import io.genievm.storage.internal.file.PrivateFiles;
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
-/** A folder whose {@code lock} file is locked as long as its owner lives. */
-final class StagingFolder {
+/**
+ * A folder for what is not whole yet, whose {@code lock} file is locked as long as its owner lives.
+ *
+ * @since 0.1
+ */
+public final class StagingFolder {
     private static final String LOCK = "lock";
 
     private final Path path;
@@ -26,9 +30,13 @@ final class StagingFolder {
     /**
      * Makes a folder and locks it.
      *
+     * @param path a path where nothing is yet. To close any channel of a locked file is to lose the lock, so it bears
+     *     something by which the process knows its own, for {@link #removeIfDead}
+     * @return the folder
+     * @throws IOException when it can not be made
      * @throws NoSuchFileException when somebody took it for a dead one before it was locked
      */
-    static StagingFolder make(Path path) throws IOException {
+    public static StagingFolder make(Path path) throws IOException {
         PrivateFiles.createFolder(path);
         try {
             FileChannel lock = PrivateFiles.create(path.resolve(LOCK));
@@ -51,8 +59,13 @@ final class StagingFolder {
         }
     }
 
-    /** Removes a folder whose owner has died, which whoever can take its lock may believe. */
-    static void removeIfDead(Path path) throws IOException {
+    /**
+     * Removes a folder whose owner has died, which whoever can take its lock may believe.
+     *
+     * @param path the folder, not one of this process
+     * @throws IOException when it, or what is in it, can not be removed
+     */
+    public static void removeIfDead(Path path) throws IOException {
         // Without a lock file its owner died before it made one, or a power cut took that and left other files, or it
         // is
         // about to make one and will have to choose another name.
@@ -70,11 +83,22 @@ final class StagingFolder {
         }
     }
 
-    Path resolve(String name) {
+    /**
+     * Gives the path of something in the folder.
+     *
+     * @param name its name, which is not {@code lock}
+     * @return the path
+     */
+    public Path resolve(String name) {
         return path.resolve(name);
     }
 
-    void remove() throws IOException {
+    /**
+     * Removes the folder with all that is in it.
+     *
+     * @throws IOException when that can not be done
+     */
+    public void remove() throws IOException {
         try {
             removeTree(path);
         } finally {
@@ -103,7 +127,7 @@ final class StagingFolder {
         try (DirectoryStream<Path> files = Files.newDirectoryStream(folder)) {
             for (Path file : files) {
                 if (!file.endsWith(LOCK)) {
-                    Files.deleteIfExists(file);
+                    removeEntry(file);
                 }
             }
         } catch (NoSuchFileException e) {
@@ -111,5 +135,19 @@ final class StagingFolder {
         }
         Files.deleteIfExists(folder.resolve(LOCK));
         Files.deleteIfExists(folder);
+    }
+
+    /** Removes a file, a link, or a folder of files. */
+    private static void removeEntry(Path entry) throws IOException {
+        try {
+            Files.deleteIfExists(entry);
+        } catch (DirectoryNotEmptyException e) {
+            try (DirectoryStream<Path> files = Files.newDirectoryStream(entry)) {
+                for (Path file : files) {
+                    Files.deleteIfExists(file);
+                }
+            }
+            Files.deleteIfExists(entry);
+        }
     }
 }
