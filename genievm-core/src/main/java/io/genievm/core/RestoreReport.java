@@ -13,10 +13,10 @@ import org.jspecify.annotations.Nullable;
  *
  * @param point the point that was restored
  * @param disks the disks that were restored, with how far they are proven; a suspect one is a warning as well
- * @param files the files that were written, in the order of the disks; empty when the target was a VM
+ * @param files the files that were written or were there and equal, in the order of the disks; empty when the target was a VM
  * @param vm the new VM, or the one that was restored over; {@code null} when the target was a folder
  * @param writtenBytes bytes written; holes and zeroes are not, nor what was there already
- * @param comparedBytes bytes of a VM that was restored over that were read to find what differs; 0 for other targets
+ * @param comparedBytes bytes that were read of a VM that was restored over, or of files that were there, to find what differs
  * @param warnings what a person should know
  * @param elapsed how long it took
  * @since 0.1

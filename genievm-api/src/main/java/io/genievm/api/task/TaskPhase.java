@@ -11,7 +11,7 @@ public enum TaskPhase {
     PREPARE,
     /** Reading what is said to be unchanged, to compare it. */
     AUDIT,
-    /** Reading the disks that are to be restored over, to find what differs. */
+    /** Reading the disks that are to be restored over, or files that are there already, to find what differs. */
     COMPARE,
     /** Moving data. */
     COPY,

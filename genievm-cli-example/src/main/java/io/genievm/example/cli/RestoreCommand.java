@@ -61,7 +61,8 @@ final class RestoreCommand implements Action {
                 names = "--to",
                 required = true,
                 paramLabel = "DIR",
-                description = "Write a file for each disk, named by its id, into this folder. No file is overwritten.")
+                description = "Write a file for each disk, named by its id, into this folder. No file is overwritten:"
+                        + " one that is there must be equal.")
         private @Nullable Path folder;
 
         @ArgGroup(exclusive = false, multiplicity = "1")
@@ -163,7 +164,8 @@ final class RestoreCommand implements Action {
         if (report.vm() != null) {
             text.append(isOver() ? "over VM " : "new VM ").append(report.vm()).append('\n');
         }
-        String compared = isOver() ? Units.bytes(report.comparedBytes()) + " compared, " : "";
+        String compared =
+                isOver() || report.comparedBytes() > 0 ? Units.bytes(report.comparedBytes()) + " compared, " : "";
         return text.append("point " + report.point() + ": " + compared + Units.bytes(report.writtenBytes())
                         + " written in " + Units.seconds(report.elapsed()) + "\n")
                 .toString();

@@ -39,6 +39,7 @@ final class DiskComparison implements AutoCloseable {
     private final int chunkSize;
     private final int runChunks;
     private final LongAdder compared = new LongAdder();
+    private volatile boolean isEnough;
 
     DiskComparison(
             RepositoryAccess access,
@@ -80,6 +81,15 @@ final class DiskComparison implements AutoCloseable {
 
     /** Compares; a difference for each disk. */
     List<DiskDifference> run() {
+        return run(false);
+    }
+
+    /** Compares until the first difference, of which the disk's is told: the others may not have been compared. */
+    List<DiskDifference> runToFirst() {
+        return run(true);
+    }
+
+    private List<DiskDifference> run(boolean toFirst) {
         control.meter().enter(TaskPhase.COMPARE);
         List<DiskDifference> differences = new ArrayList<>();
         List<ProgressMeter.Disk> meters = new ArrayList<>();
@@ -97,7 +107,7 @@ final class DiskComparison implements AutoCloseable {
         TaskControl.Registration breakOff = control.onCancel(
                 () -> disks.forEach(disk -> disk.disk().reader().close()));
         try {
-            workers.run(stop -> new Worker(queue, differences, meters).run(stop));
+            workers.run(stop -> new Worker(queue, differences, meters, toFirst).run(stop));
         } finally {
             breakOff.close();
         }
@@ -124,20 +134,25 @@ final class DiskComparison implements AutoCloseable {
         private final RunQueue queue;
         private final List<DiskDifference> differences;
         private final List<ProgressMeter.Disk> meters;
+        private final boolean toFirst;
         private final ByteBuffer buffer = ByteBuffer.allocateDirect(runChunks * chunkSize);
         private final byte[] data = new byte[runChunks * chunkSize];
         private final ChunkMatcher matcher = new ChunkMatcher(chunkSize);
 
-        Worker(RunQueue queue, List<DiskDifference> differences, List<ProgressMeter.Disk> meters) {
+        Worker(RunQueue queue, List<DiskDifference> differences, List<ProgressMeter.Disk> meters, boolean toFirst) {
             this.queue = queue;
             this.differences = differences;
             this.meters = meters;
+            this.toFirst = toFirst;
         }
 
         void run(Workers.Stop stop) {
             for (RunQueue.Run run = queue.take(stop); run != null; run = queue.take(stop)) {
                 compare(run);
                 control.checkpoint();
+                if (isEnough) {
+                    return;
+                }
             }
         }
 
@@ -163,6 +178,7 @@ final class DiskComparison implements AutoCloseable {
             for (int i = 0; i < run.count(); i++) {
                 if (!matcher.isSame(data, i * chunkSize, page, entry + i)) {
                     differences.get(run.disk()).add(run.first() + i, page == null || page.isNull(entry + i));
+                    isEnough = toFirst;
                 }
             }
             compared.add(length);

@@ -6,7 +6,11 @@ import io.genievm.api.Resource;
 import io.genievm.api.VmId;
 import io.genievm.api.hypervisor.DiskWriter;
 import io.genievm.api.internal.NewFolders;
+import io.genievm.core.Damage;
 import io.genievm.core.internal.format.Manifest;
+import io.genievm.core.internal.plan.ChunkBitmap;
+import io.genievm.core.internal.repository.RepositoryAccess;
+import io.genievm.core.internal.task.TaskControl;
 import io.genievm.core.internal.work.IoErrors;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -17,32 +21,50 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** Raw, sparse files in a folder, under hidden names until they are whole. For one thread at a time. */
+/**
+ * Raw, sparse files in a folder, under hidden names until they are whole. Of several files, the names are given one after
+ * the other, when all are whole: whoever is killed meanwhile leaves some. So a file that is there already is compared
+ * with the disk whose name it has, and is as good as a restored one when it is equal. For one thread at a time.
+ */
 final class FolderTarget implements RestoreTarget {
+    private final RepositoryAccess access;
+    private final TaskControl control;
+    private final Manifest manifest;
     private final Path directory;
     private final List<Manifest.Disk> disks;
     private final List<Path> temporary = new ArrayList<>();
     private final List<Path> files = new ArrayList<>();
     private final NewFolders folders;
+    private final Set<Manifest.Disk> present = new HashSet<>();
+    private final List<ExistingDisk> existing = new ArrayList<>();
+    private long comparedBytes;
     private @Nullable PartFiles parts;
 
-    /** Checks that nothing stands in the way, before anything is written. */
-    FolderTarget(Path directory, List<Manifest.Disk> disks) {
+    /** Checks that nothing stands in the way, unless it may be what is to be restored, before anything is written. */
+    FolderTarget(
+            RepositoryAccess access,
+            TaskControl control,
+            Path directory,
+            Manifest manifest,
+            List<Manifest.Disk> disks) {
+        this.access = access;
+        this.control = control;
         this.directory = directory;
+        this.manifest = manifest;
         this.disks = disks;
         this.folders = new NewFolders(directory, Files::createDirectory);
         for (Manifest.Disk disk : disks) {
-            for (Path path : List.of(finalPath(disk), incompletePath(disk))) {
-                if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
-                    throw new GenieVmException(
-                            ErrorCode.ALREADY_EXISTS,
-                            Resource.named(path.toString()),
-                            path + " exists already; a restore never overwrites a file");
-                }
+            if (Files.exists(finalPath(disk), LinkOption.NOFOLLOW_LINKS)) {
+                requireComparable(disk);
+                present.add(disk);
+            }
+            if (Files.exists(incompletePath(disk), LinkOption.NOFOLLOW_LINKS)) {
+                throw exists(incompletePath(disk), "", null);
             }
         }
         if (Files.exists(directory) && !Files.isDirectory(directory)) {
@@ -62,10 +84,22 @@ final class FolderTarget implements RestoreTarget {
             parts = names;
             path = names.next();
             temporary.add(path);
+            if (present.contains(disk)) {
+                return openExisting(disk);
+            }
             return RawFileWriter.create(path, disk.capacity());
         } catch (IOException e) {
             throw IoErrors.of(path.toString(), "create", e);
         }
+    }
+
+    @Override
+    public List<Damage> prepare(PointStream stream) {
+        if (!existing.isEmpty()) {
+            requireEqual(stream);
+            stream.deliverOnly(disks.stream().map(this::missing).toList());
+        }
+        return List.of();
     }
 
     @Override
@@ -75,6 +109,10 @@ final class FolderTarget implements RestoreTarget {
         makeDirectory();
         try {
             for (int disk = 0; disk < disks.size(); disk++) {
+                if (present.contains(disks.get(disk))) {
+                    files.add(finalPath(disks.get(disk)));
+                    continue;
+                }
                 boolean whole = !damaged.contains(disk);
                 Path path = whole ? finalPath(disks.get(disk)) : incompletePath(disks.get(disk));
                 publish(temporary.get(disk), path, named);
@@ -123,6 +161,11 @@ final class FolderTarget implements RestoreTarget {
     }
 
     @Override
+    public long comparedBytes() {
+        return comparedBytes;
+    }
+
+    @Override
     public void close() {
         for (Path path : temporary) {
             try {
@@ -135,6 +178,78 @@ final class FolderTarget implements RestoreTarget {
             parts.close();
         }
         folders.undo(null);
+    }
+
+    private ChunkBitmap missing(Manifest.Disk disk) {
+        long chunks = disk.chunks(access.options().chunkSize());
+        return present.contains(disk) ? new ChunkBitmap(chunks) : ChunkBitmap.full(chunks);
+    }
+
+    /** A look that costs nothing, at what can not be equal. */
+    private void requireComparable(Manifest.Disk disk) {
+        Path path = finalPath(disk);
+        try {
+            if (!Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS) || Files.size(path) != disk.capacity()) {
+                throw exists(path, " and is no file of " + disk.capacity() + " bytes", null);
+            }
+        } catch (IOException e) {
+            throw exists(path, " and can not be looked at", e);
+        }
+    }
+
+    private DiskWriter openExisting(Manifest.Disk disk) {
+        Path path = finalPath(disk);
+        ExistingFile file;
+        try {
+            file = ExistingFile.open(path);
+        } catch (IOException e) {
+            throw exists(path, " and can not be compared with what is to be restored: " + e.getMessage(), e);
+        }
+        if (file.capacity() != disk.capacity()) {
+            file.close();
+            throw exists(path, " and is being changed", null);
+        }
+        existing.add(new ExistingDisk(disk, file));
+        return file;
+    }
+
+    private void requireEqual(PointStream stream) {
+        while (true) {
+            try (DiskComparison comparison = new DiskComparison(access, control, manifest, existing, stream.index())) {
+                List<Damage> damage = comparison.damage();
+                if (damage.isEmpty()) {
+                    requireNone(comparison.runToFirst());
+                    comparedBytes = comparison.comparedBytes();
+                    return;
+                }
+                if (!stream.rereadIndex()) {
+                    throw exists(
+                            finalPath(existing.get(0).description()),
+                            " and can not be compared with what is to be restored: "
+                                    + damage.get(0).message(),
+                            null);
+                }
+            }
+        }
+    }
+
+    private void requireNone(List<DiskDifference> differences) {
+        for (int disk = 0; disk < differences.size(); disk++) {
+            if (!differences.get(disk).isEmpty()) {
+                throw exists(
+                        finalPath(existing.get(disk).description()),
+                        " and holds something else than point " + manifest.point(),
+                        null);
+            }
+        }
+    }
+
+    private static GenieVmException exists(Path path, String why, @Nullable Throwable cause) {
+        return new GenieVmException(
+                ErrorCode.ALREADY_EXISTS,
+                Resource.named(path.toString()),
+                path + " exists already" + why + "; a restore never overwrites a file",
+                cause);
     }
 
     private void makeDirectory() {

@@ -160,7 +160,7 @@ public final class RestoreTask {
 
     private RestoreTarget target(Manifest manifest, List<Manifest.Disk> disks) {
         if (request.target() instanceof RestoreRequest.FolderTarget folder) {
-            return new FolderTarget(folder.directory(), disks);
+            return new FolderTarget(access, control, folder.directory(), manifest, disks);
         }
         if (request.target() instanceof RestoreRequest.ExistingVmTarget existing) {
             return new ExistingVmTarget(access, control, existing, manifest, disks);
