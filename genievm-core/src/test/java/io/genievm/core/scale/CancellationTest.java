@@ -7,7 +7,6 @@ import io.genievm.api.TaskCancelledException;
 import io.genievm.api.hypervisor.DiskLimits;
 import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.store.BlobCursor;
-import io.genievm.api.task.TaskEvent;
 import io.genievm.api.task.TaskHandle;
 import io.genievm.api.task.TaskPhase;
 import io.genievm.api.task.TaskState;
@@ -24,6 +23,7 @@ import io.genievm.testkit.InMemoryBlobStore;
 import io.genievm.testkit.InMemoryHypervisor;
 import io.genievm.testkit.InMemoryVm;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -31,8 +31,9 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
+import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
@@ -67,9 +68,11 @@ class CancellationTest {
     private final InMemoryHypervisor tracked = new InMemoryHypervisor();
     private @Nullable HypervisorConnection other;
     private Site site;
+    private List<String> openBefore = List.of();
 
     @BeforeEach
     void create() throws Exception {
+        openBefore = openFiles();
         // Readers that take one call at a time, so that they are opened and closed like those of a hypervisor.
         host.limits = new DiskLimits(2, 1, 1 << 20, 1);
         tracked.trackChanges(true);
@@ -80,7 +83,10 @@ class CancellationTest {
     @AfterEach
     void nothingIsLeft() throws Exception {
         store.millis = 0;
+        store.before = call -> {};
         host.beforeRead = () -> {};
+        host.beforeComplete = () -> {};
+        tracked.removeHook();
         site.verify();
         site.backUp(Codec.LZ4);
         site.verify();
@@ -90,24 +96,53 @@ class CancellationTest {
             other.close();
         }
         assertThat(host.openReaders).hasValue(0);
-        assertThat(openFiles()).isEmpty();
+        eventually(this::newlyOpenFiles);
         try (Stream<Path> files = Files.walk(folder)) {
             assertThat(files.filter(Files::isRegularFile)).isEmpty();
         }
         eventually(SyntheticHost::threads);
     }
 
+    /**
+     * Where a task is held: before a call of its store, of its hypervisor, or before a new VM is complete. A restore to a
+     * folder, or over a VM, calls nothing more that could be held once it has all bytes.
+     *
+     * @param call how the call's name and key begin
+     * @param tooLate whether the task has its result by then, whatever happens: its manifest is sent, or its VM made
+     */
+    private record Moment(String task, TaskPhase phase, String call, boolean tooLate) {
+        static Moment of(String line) {
+            String[] words = line.split(", ");
+            return new Moment(words[0], TaskPhase.valueOf(words[1]), words[2], words.length == 4);
+        }
+    }
+
     static Stream<Arguments> endings() {
-        Map<String, List<TaskPhase>> phases = Map.of(
-                "backup", List.of(TaskPhase.PREPARE, TaskPhase.COPY, TaskPhase.COMMIT),
-                "incremental", List.of(TaskPhase.PREPARE, TaskPhase.AUDIT, TaskPhase.COPY, TaskPhase.COMMIT),
-                "restore", List.of(TaskPhase.PREPARE, TaskPhase.COPY, TaskPhase.COMMIT),
-                "restore over", List.of(TaskPhase.PREPARE, TaskPhase.COMPARE, TaskPhase.COPY, TaskPhase.COMMIT),
-                "verify", List.of(TaskPhase.STRUCTURE, TaskPhase.DATA));
-        return phases.entrySet().stream()
-                .flatMap(task -> task.getValue().stream()
-                        .flatMap(phase ->
-                                Stream.of(Ending.values()).map(ending -> Arguments.of(task.getKey(), phase, ending))));
+        return Stream.of(
+                        "backup, PREPARE, list points/",
+                        "backup, COPY, READ",
+                        "backup, COPY, put packs/",
+                        "backup, COMMIT, put index/",
+                        "backup, COMMIT, put points/, too late",
+                        "backup, COMMIT, put witness/, too late",
+                        "incremental, PREPARE, list points/",
+                        "incremental, PREPARE, BEGIN_SNAPSHOT",
+                        "incremental, AUDIT, READ",
+                        "incremental, COPY, READ",
+                        "incremental, COMMIT, put index/",
+                        "incremental, COMMIT, put points/, too late",
+                        "restore, PREPARE, list points/",
+                        "restore, COPY, get packs/",
+                        "create, PREPARE, list points/",
+                        "create, COPY, get packs/",
+                        "create, COMMIT, COMPLETE, too late",
+                        "restore over, PREPARE, list points/",
+                        "restore over, COMPARE, READ",
+                        "restore over, COPY, WRITE",
+                        "verify, STRUCTURE, list packs/",
+                        "verify, DATA, get packs/")
+                .map(Moment::of)
+                .flatMap(moment -> Stream.of(Ending.values()).map(ending -> Arguments.of(moment, ending)));
     }
 
     private enum Ending {
@@ -117,70 +152,146 @@ class CancellationTest {
         CLOSE
     }
 
+    /** Holds the calls of one moment until it is told to let them go on. */
+    private static final class Gate {
+        private final Moment moment;
+        private final CompletableFuture<TaskHandle<?>> task = new CompletableFuture<>();
+        private final CountDownLatch reached = new CountDownLatch(1);
+        private final CountDownLatch open = new CountDownLatch(1);
+
+        Gate(Moment moment) {
+            this.moment = moment;
+        }
+
+        void pass(String call) {
+            if (call.startsWith(moment.call())
+                    && task.orTimeout(1, TimeUnit.MINUTES).join().progress().phase() == moment.phase()) {
+                reached.countDown();
+                try {
+                    assertThat(open.await(1, TimeUnit.MINUTES)).isTrue();
+                } catch (InterruptedException e) {
+                    throw new AssertionError("nobody is to be interrupted", e);
+                }
+            }
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("endings")
-    void inEachPhase(String name, TaskPhase phase, Ending ending) throws Exception {
-        TaskHandle<?> task = begin(name);
-        awaitPhase(phase, task);
+    void inEachPhase(Moment moment, Ending ending) throws Exception {
+        Supplier<TaskHandle<?>> start = prepare(moment.task());
+        Set<String> before = Set.copyOf(keys(ObjectKeys.POINTS));
+        Gate gate = new Gate(moment);
+        store.before = gate::pass;
+        host.beforeRead = () -> gate.pass("READ");
+        host.beforeComplete = () -> gate.pass("COMPLETE");
+        tracked.hook(event -> gate.pass(event.call().name()));
+        TaskHandle<?> task = start.get();
+        gate.task.complete(task);
+        try {
+            assertThat(gate.reached.await(1, TimeUnit.MINUTES))
+                    .as("%s is reached", moment)
+                    .isTrue();
+            assertThat(task.progress().phase()).isEqualTo(moment.phase());
+            assertThat(task.state()).isEqualTo(TaskState.RUNNING);
+            end(task, ending, gate);
+        } finally {
+            gate.open.countDown();
+        }
+        boolean isDone = ending == Ending.PAUSE_AND_RESUME || moment.tooLate();
+        assertThat(task.state()).isEqualTo(isDone ? TaskState.COMPLETED : TaskState.CANCELLED);
+        assertOnlyWholePoints();
+        boolean isBackup = moment.task().equals("backup") || moment.task().equals("incremental");
+        assertThat(keys(ObjectKeys.POINTS)).containsAll(before).hasSize(before.size() + (isBackup && isDone ? 1 : 0));
+        assertThat(Files.exists(folder.resolve("target")))
+                .isEqualTo(moment.task().equals("restore") && isDone);
+        assertNoHalfRestore();
+        assertThat(host.completed).hasValue(moment.task().equals("create") && isDone ? 1 : 0);
+        if (moment.task().equals("backup") && moment.phase() != TaskPhase.PREPARE) {
+            assertThat(host.committed).isEqualTo(isDone);
+            assertThat(host.abandoned).isEqualTo(!isDone);
+        }
+    }
+
+    private void end(TaskHandle<?> task, Ending ending, Gate gate) throws Exception {
         switch (ending) {
             case CANCEL -> {
                 task.cancel();
-                awaitCancelled(task, true);
+                gate.open.countDown();
+                awaitEnd(task, gate.moment.tooLate());
             }
             case PAUSE_AND_RESUME -> {
-                task.pause();
-                Thread.sleep(50);
+                pause(task, gate);
                 task.resume();
                 assertThat(task.await(Duration.ofMinutes(1))).isPresent();
             }
             case PAUSE_AND_CANCEL -> {
-                task.pause();
-                Thread.sleep(50);
+                pause(task, gate);
                 task.cancel();
-                awaitCancelled(task, true);
+                awaitEnd(task, gate.moment.tooLate());
             }
-            case CLOSE -> closeAndOpenAgain(task);
+            case CLOSE -> closeAndOpenAgain(task, gate);
         }
-        assertOnlyWholePoints();
-        assertNoHalfRestore();
-        assertThat(host.abandoned || host.committed || !name.equals("backup") || phase == TaskPhase.PREPARE)
-                .isTrue();
     }
 
-    private TaskHandle<?> begin(String name) throws InterruptedException {
+    /** Pauses, and waits until nothing moves any more: then it never does until it is resumed. */
+    private void pause(TaskHandle<?> task, Gate gate) throws InterruptedException {
+        task.pause();
+        assertThat(task.state()).isEqualTo(TaskState.PAUSED);
+        gate.open.countDown();
+        if (gate.moment.tooLate()) {
+            return;
+        }
+        List<Object> last = List.of();
+        List<Object> now = List.of(task.progress(), store.calls.get());
+        for (int i = 0; i < 30 && !now.equals(last); i++) {
+            Thread.sleep(100);
+            last = now;
+            now = List.of(task.progress(), store.calls.get());
+        }
+        Thread.sleep(200);
+        assertThat(List.<Object>of(task.progress(), store.calls.get()))
+                .as("paused")
+                .isEqualTo(now);
+        assertThat(now).isEqualTo(last);
+        assertThat(task.state()).isEqualTo(TaskState.PAUSED);
+    }
+
+    /** Makes what the task needs; what is given starts it. */
+    private Supplier<TaskHandle<?>> prepare(String name) throws InterruptedException {
         switch (name) {
             case "backup":
-                store.millis = 5;
-                return backup();
+                return this::backup;
             case "incremental":
                 InMemoryVm vm = tracked.addVm("tracked");
                 vm.addDisk("a", bytes(3)).write(0, bytes(4));
-                other = tracked.connect();
-                site.repository.backup(other, incremental(vm)).await();
+                HypervisorConnection connection = tracked.connect();
+                other = connection;
+                site.repository.backup(connection, incremental(vm)).await();
                 vm.disks().get(0).write(CAPACITY / 2, Arrays.copyOf(bytes(5), 100_000));
-                store.millis = 5;
-                return site.repository.backup(other, incremental(vm));
+                return () -> site.repository.backup(connection, incremental(vm));
             case "restore over":
                 InMemoryVm over = tracked.addVm("over");
                 over.addDisk("a", bytes(3));
-                other = tracked.connect();
+                HypervisorConnection target = tracked.connect();
+                other = target;
                 site.repository
-                        .backup(other, BackupRequest.builder(over.id()).build())
+                        .backup(target, BackupRequest.builder(over.id()).build())
                         .await();
                 over.disks().get(0).write(0, bytes(6));
                 over.shutOff(true);
-                store.millis = 5;
-                return site.repository.restore(RestoreRequest.builder(over.id())
-                        .overVm(other, over.id())
+                return () -> site.repository.restore(RestoreRequest.builder(over.id())
+                        .overVm(target, over.id())
                         .build());
             case "restore":
                 site.backUp(Codec.DEFAULT);
-                store.millis = 2;
-                return restore();
+                return this::restore;
+            case "create":
+                site.backUp(Codec.DEFAULT);
+                return () -> site.repository.restore(site.restoreRequest());
             case "verify":
                 site.backUp(Codec.DEFAULT);
-                store.millis = 2;
-                return site.repository.verify(VerifyRequest.EVERYTHING);
+                return () -> site.repository.verify(VerifyRequest.EVERYTHING);
             default:
                 throw new IllegalArgumentException(name);
         }
@@ -196,12 +307,18 @@ class CancellationTest {
         return bytes;
     }
 
-    private void closeAndOpenAgain(TaskHandle<?> task) throws Exception {
+    private void closeAndOpenAgain(TaskHandle<?> task, Gate gate) throws Exception {
         InMemoryBlobStore again = objects.reopen();
-        long start = System.nanoTime();
-        site.close();
-        assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(SECONDS);
-        assertThat(task.state()).isIn(TaskState.CANCELLED, TaskState.COMPLETED);
+        Thread closing = new Thread(site::close);
+        closing.start();
+        // By then it has told the task, for which it waits.
+        for (int i = 0; i < 100 && closing.getState() != Thread.State.WAITING; i++) {
+            Thread.sleep(10);
+        }
+        assertThat(task.state().isFinal()).isFalse();
+        gate.open.countDown();
+        closing.join(SECONDS.toMillis());
+        assertThat(closing.isAlive()).isFalse();
         eventually(SyntheticHost::threads);
         site = Site.open(again, host, settings -> settings.workDirectory(folder.resolve("work")));
     }
@@ -222,7 +339,7 @@ class CancellationTest {
             LockSupport.parkNanos(random.nextLong(TimeUnit.MILLISECONDS.toNanos(400)));
             task.cancel();
             try {
-                awaitCancelled(task, true);
+                awaitCancelledOrDone(task);
                 assertOnlyWholePoints();
                 assertNoHalfRestore();
             } catch (AssertionError e) {
@@ -244,7 +361,7 @@ class CancellationTest {
         TaskHandle<BackupReport> task = backup();
         reading.await();
         task.cancel();
-        awaitCancelled(task, false);
+        awaitCancelled(task);
         assertOnlyWholePoints();
     }
 
@@ -262,7 +379,7 @@ class CancellationTest {
                 TaskHandle<?> task = start.get();
                 Thread.sleep(wait);
                 task.cancel();
-                awaitCancelled(task, false);
+                awaitCancelled(task);
             }
         }
         assertOnlyWholePoints();
@@ -279,35 +396,28 @@ class CancellationTest {
                 .build());
     }
 
-    private static void awaitPhase(TaskPhase phase, TaskHandle<?> task) throws InterruptedException {
-        CountDownLatch reached = new CountDownLatch(1);
-        task.addListener(event -> {
-            if (event instanceof TaskEvent.PhaseStarted started
-                            && started.phase().compareTo(phase) >= 0
-                    || event instanceof TaskEvent.Finished) {
-                reached.countDown();
-            }
-        });
-        if (task.progress().phase() != phase) {
-            assertThat(reached.await(1, TimeUnit.MINUTES)).isTrue();
-        }
+    private static void awaitCancelled(TaskHandle<?> task) throws InterruptedException {
+        awaitEnd(task, false);
     }
 
-    private static void awaitCancelled(TaskHandle<?> task, boolean orDone) throws InterruptedException {
+    private static void awaitEnd(TaskHandle<?> task, boolean isTooLate) throws InterruptedException {
         long start = System.nanoTime();
-        if (orDone) {
-            try {
-                assertThat(task.await(SECONDS)).isPresent();
-                return;
-            } catch (TaskCancelledException e) {
-                assertThat(task.state()).isEqualTo(TaskState.CANCELLED);
-            }
+        if (isTooLate) {
+            assertThat(task.await(SECONDS)).isPresent();
         } else {
             assertThatThrownBy(() -> assertThat(task.await(SECONDS)).isPresent())
                     .as(task.name() + " in " + task.progress())
                     .isInstanceOf(TaskCancelledException.class);
         }
         assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(SECONDS);
+    }
+
+    private static void awaitCancelledOrDone(TaskHandle<?> task) throws InterruptedException {
+        try {
+            assertThat(task.await(SECONDS)).isPresent();
+        } catch (TaskCancelledException e) {
+            assertThat(task.state()).isEqualTo(TaskState.CANCELLED);
+        }
     }
 
     /** No session is open, and no pack is there but those of points and those that an index table names. */
@@ -351,8 +461,8 @@ class CancellationTest {
         return keys;
     }
 
-    /** What this process has open in the folder, files without a name included. */
-    private List<String> openFiles() throws IOException {
+    /** What this process has open, files without a name included, but for what the JVM loads its code from. */
+    private static List<String> openFiles() {
         List<String> open = new ArrayList<>();
         try (Stream<Path> descriptors = Files.list(Path.of("/proc/self/fd"))) {
             for (Path descriptor : descriptors.toList()) {
@@ -362,8 +472,16 @@ class CancellationTest {
                     // That of the listing itself.
                 }
             }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
-        open.removeIf(path -> !path.startsWith(folder.toString()));
+        open.removeIf(path -> path.endsWith(".jar") || path.endsWith(".class") || path.startsWith("/dev/"));
+        return open;
+    }
+
+    private List<String> newlyOpenFiles() {
+        List<String> open = openFiles();
+        openBefore.forEach(open::remove);
         return open;
     }
 

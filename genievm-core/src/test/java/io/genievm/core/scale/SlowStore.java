@@ -1,16 +1,21 @@
 package io.genievm.core.scale;
 
 import io.genievm.api.store.BlobContent;
+import io.genievm.api.store.BlobCursor;
 import io.genievm.api.store.BlobStore;
 import io.genievm.api.store.PutOutcome;
 import io.genievm.testkit.ForwardingBlobStore;
 import java.nio.ByteBuffer;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
 
-/** A store at the end of a long line. */
+/** A store at the end of a long line, of which each call can be looked at, and held, before it is made. */
 final class SlowStore extends ForwardingBlobStore {
     volatile long millis;
+    volatile Consumer<String> before = call -> {};
+    final AtomicLong calls = new AtomicLong();
 
     SlowStore(BlobStore store, long millis) {
         super(store);
@@ -19,19 +24,31 @@ final class SlowStore extends ForwardingBlobStore {
 
     @Override
     public PutOutcome put(String key, BlobContent content) {
-        pass();
+        pass("put " + key);
         return super.put(key, content);
     }
 
     @Override
     public void get(String key, long offset, ByteBuffer target) {
-        pass();
+        pass("get " + key);
         super.get(key, offset, target);
     }
 
-    private void pass() {
+    @Override
+    public BlobCursor list(String prefix) {
+        tell("list " + prefix);
+        return super.list(prefix);
+    }
+
+    private void pass(String call) {
+        tell(call);
         if (millis > 0) {
             LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(millis));
         }
+    }
+
+    private void tell(String call) {
+        calls.incrementAndGet();
+        before.accept(call);
     }
 }

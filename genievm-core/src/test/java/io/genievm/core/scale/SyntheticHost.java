@@ -48,6 +48,8 @@ final class SyntheticHost implements HypervisorConnection, VmCreation {
     final LongAdder zeroBlocksWritten = new LongAdder();
     volatile DiskLimits limits = DiskLimits.FILE;
     volatile Runnable beforeRead = () -> {};
+    volatile Runnable beforeComplete = () -> {};
+    final AtomicInteger completed = new AtomicInteger();
     volatile boolean committed;
     /** What every disk begins with, if it is not zero. */
     volatile long age;
@@ -253,7 +255,9 @@ final class SyntheticHost implements HypervisorConnection, VmCreation {
 
         @Override
         public VmId complete() {
+            beforeComplete.run();
             writers.values().forEach(Writer::requireRestZero);
+            completed.incrementAndGet();
             return new VmId("restored");
         }
 
