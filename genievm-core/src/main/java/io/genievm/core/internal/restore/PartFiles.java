@@ -15,7 +15,6 @@ import java.util.Random;
 import java.util.UUID;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -28,6 +27,8 @@ final class PartFiles implements AutoCloseable {
 
     /** To close any channel of a locked file is to lose the lock, so no restore opens the locks of its own process. */
     private static final String PROCESS = UUID.randomUUID().toString().substring(0, 8);
+
+    private static final int ATTEMPTS = 100;
 
     private static final Pattern LOCK = Pattern.compile("\\.genievm-([0-9a-f]{8})-[0-9a-f]{16}\\.lock");
 
@@ -45,16 +46,23 @@ final class PartFiles implements AutoCloseable {
     /** Begins with the names, in a folder that exists, and removes what the dead have left there. */
     static PartFiles in(Path folder) throws IOException {
         removeDead(folder);
-        String stem = ".genievm-" + PROCESS + "-" + HexFormat.of().toHexDigits(new Random().nextLong());
-        FileChannel lock = FileChannel.open(
-                folder.resolve(stem + ".lock"), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
-        PartFiles files = new PartFiles(folder, stem, lock);
-        try {
-            tryLock(lock);
-            return files;
-        } catch (IOException e) {
+        for (int attempt = 1; ; attempt++) {
+            String stem = ".genievm-" + PROCESS + "-" + HexFormat.of().toHexDigits(new Random().nextLong());
+            Path path = folder.resolve(stem + ".lock");
+            FileChannel lock = FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+            PartFiles files = new PartFiles(folder, stem, lock);
+            try {
+                if (tryLock(lock) && Files.exists(path)) {
+                    return files;
+                }
+            } catch (IOException e) {
+                files.close();
+                throw e;
+            }
             files.close();
-            throw e;
+            if (attempt == ATTEMPTS) {
+                throw new IOException("others remove every lock at once");
+            }
         }
     }
 
@@ -111,14 +119,17 @@ final class PartFiles implements AutoCloseable {
         }
     }
 
-    /** Where files can not be locked, nobody else can lock this one either, and the dead stay. */
-    private static @Nullable FileLock tryLock(FileChannel channel) throws IOException {
+    /**
+     * Gives false when another has taken the lock for that of a dead one, before it was locked. Where files can not be
+     * locked, nobody else can lock this one either, and the dead stay.
+     */
+    private static boolean tryLock(FileChannel channel) throws IOException {
         try {
-            return channel.tryLock();
+            return channel.tryLock() != null;
         } catch (ClosedChannelException e) {
             throw e;
         } catch (IOException e) {
-            return null;
+            return true;
         }
     }
 }
