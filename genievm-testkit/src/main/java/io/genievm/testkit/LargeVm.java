@@ -43,25 +43,4 @@ public record LargeVm(VmId id, SortedMap<DiskId, Disk> disks) {
             data = Collections.unmodifiableSortedMap(new TreeMap<>(data));
         }
     }
-
-    /** The known VM, its runs of 4 KiB that are not zero as data. */
-    static LargeVm of(KnownVm vm) {
-        SortedMap<DiskId, Disk> disks = new TreeMap<>();
-        vm.disks().forEach((id, bytes) -> disks.put(id, new Disk(bytes.length, runs(bytes))));
-        return new LargeVm(vm.id(), disks);
-    }
-
-    private static SortedMap<Long, byte[]> runs(byte[] bytes) {
-        SortedMap<Long, byte[]> runs = new TreeMap<>();
-        for (int at = 0; at < bytes.length; at += 4096) {
-            byte[] run = java.util.Arrays.copyOfRange(bytes, at, Math.min(bytes.length, at + 4096));
-            for (byte each : run) {
-                if (each != 0) {
-                    runs.put((long) at, run);
-                    break;
-                }
-            }
-        }
-        return runs;
-    }
 }
