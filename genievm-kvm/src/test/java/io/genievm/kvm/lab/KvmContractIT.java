@@ -9,10 +9,13 @@ import io.genievm.api.hypervisor.VmCreation;
 import io.genievm.kvm.internal.KvmProvider;
 import io.genievm.testkit.HypervisorProviderContract;
 import io.genievm.testkit.KnownVm;
+import io.genievm.testkit.LargeVm;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
@@ -25,14 +28,18 @@ import org.junit.jupiter.api.extension.ExtendWith;
 /** The contract of drivers, with one guest that runs all the time and writes as it is told. */
 @ExtendWith(KvmLab.Extension.class)
 class KvmContractIT extends HypervisorProviderContract {
+    private static final long HUGE = 8L << 40;
     private static final SortedMap<DiskId, byte[]> NOW = new TreeMap<>();
     private static final SortedMap<DiskId, byte[]> STOPPED = new TreeMap<>();
     private static Guest guest;
     private static Guest stopped;
+    private static Guest large;
+    private static KvmLab lab;
     private static HypervisorConfig config;
 
     @BeforeAll
-    static void start(KvmLab lab) {
+    static void start(KvmLab given) {
+        lab = given;
         // None of a size that is a multiple of clusters or pages, and all with holes.
         byte[] tracked = content(1, (3 << 20) + 3 * 512);
         byte[] small = content(2, (1 << 20) + 512);
@@ -63,9 +70,14 @@ class KvmContractIT extends HypervisorProviderContract {
     }
 
     private static byte[] content(int seed, int length) {
+        byte[] bytes = random(seed, length);
+        Arrays.fill(bytes, length / 2, length / 2 + 400_000, (byte) 0);
+        return bytes;
+    }
+
+    private static byte[] random(int seed, int length) {
         byte[] bytes = new byte[length];
         new Random(seed).nextBytes(bytes);
-        Arrays.fill(bytes, length / 2, length / 2 + 400_000, (byte) 0);
         return bytes;
     }
 
@@ -73,7 +85,7 @@ class KvmContractIT extends HypervisorProviderContract {
     static void stop() {
         NOW.clear();
         STOPPED.clear();
-        for (Guest each : new Guest[] {guest, stopped}) {
+        for (Guest each : new Guest[] {guest, stopped, large}) {
             if (each != null) {
                 each.close();
             }
@@ -100,6 +112,47 @@ class KvmContractIT extends HypervisorProviderContract {
     @Override
     protected KnownVm writableVm() {
         return new KnownVm(new VmId(stopped.name()), STOPPED);
+    }
+
+    /** Runs as well: one disk of each format with 8 TiB, of which one is of many pieces, and ten more. */
+    @Override
+    protected LargeVm largeVm() throws IOException {
+        GuestBuilder builder = lab.guest()
+                .disk("vda", disk -> disk.size(HUGE))
+                .disk("vdb", disk -> disk.raw().size(HUGE));
+        SortedMap<DiskId, LargeVm.Disk> disks = new TreeMap<>();
+        for (char letter = 'c'; letter < 'm'; letter++) {
+            builder.disk("vd" + letter, disk -> disk.size(512));
+            disks.put(new DiskId("vd" + letter), new LargeVm.Disk(512, new TreeMap<>()));
+        }
+        large = builder.define();
+        SortedMap<Long, byte[]> pieces = new TreeMap<>();
+        StringBuilder commands = new StringBuilder();
+        for (long i = 0; i < 1000; i++) {
+            byte[] piece = new byte[512];
+            Arrays.fill(piece, (byte) (1 + i % 200));
+            pieces.put(i << 32, piece);
+            commands.append("write -P ")
+                    .append(1 + i % 200)
+                    .append(' ')
+                    .append(i << 32)
+                    .append(" 512\n");
+        }
+        Path script = lab.newFolder("large").resolve("commands");
+        Files.writeString(script, commands);
+        Programs.run("sh", "-c", "qemu-io -f qcow2 " + large.disk("vda").source() + " <" + script + " >/dev/null");
+        SortedMap<Long, byte[]> ends = new TreeMap<>(Map.of(5L << 40, random(7, 700), HUGE - 512, random(8, 512)));
+        try (RandomAccessFile image =
+                new RandomAccessFile(large.disk("vdb").source().toFile(), "rw")) {
+            for (Map.Entry<Long, byte[]> end : ends.entrySet()) {
+                image.seek(end.getKey());
+                image.write(end.getValue());
+            }
+        }
+        disks.put(new DiskId("vda"), new LargeVm.Disk(HUGE, pieces));
+        disks.put(new DiskId("vdb"), new LargeVm.Disk(HUGE, ends));
+        large.start();
+        return new LargeVm(new VmId(large.name()), disks);
     }
 
     @Override
