@@ -38,7 +38,9 @@ class ProcessTest {
     void makeSite() throws IOException {
         site = new Site(directory);
         Path services = Files.createDirectories(folder.resolve("META-INF/services"));
-        Files.writeString(services.resolve(HypervisorProvider.class.getName()), SlowProvider.class.getName() + "\n");
+        Files.writeString(
+                services.resolve(HypervisorProvider.class.getName()),
+                SlowProvider.class.getName() + "\n" + HeldProvider.class.getName() + "\n");
         Files.writeString(
                 services.resolve(BlobStoreProvider.class.getName()), SlowStoreProvider.class.getName() + "\n");
     }
@@ -139,15 +141,22 @@ class ProcessTest {
         site.run("verify --repo REPO").succeeds();
     }
 
-    /** What takes so long in the store that the signal comes while the task is in the phase. */
+    /** What takes so long in the store, or in the driver, that the signal comes while the task is in the phase. */
     static Stream<Arguments> phases() {
         return Stream.of(
                         "backup PREPARE list=points/",
                         "backup COPY put=packs/",
                         "backup COMMIT put=points/",
                         "backup COMMIT put=witness/",
+                        "backup AUDIT READ",
                         "restore PREPARE list=points/",
                         "restore COPY get=packs/",
+                        "create PREPARE list=points/",
+                        "create COPY get=packs/",
+                        "create COMMIT COMPLETE",
+                        "over PREPARE list=points/",
+                        "over COMPARE READ",
+                        "over COPY WRITE",
                         "verify STRUCTURE list=packs/",
                         "verify DATA get=packs/",
                         "delete OPEN list=points/",
@@ -162,25 +171,38 @@ class ProcessTest {
     void aSignalInEachPhaseLeavesNothingBehind(String command, String phase, String slow, String signal)
             throws Exception {
         site.withRepository();
-        site.image("web", "root.raw", Site.noise(1, 1_000_000));
-        String first = site.point("web");
-        site.image("web", "root.raw", Site.noise(2, 1_000_000));
+        byte[] then = Site.noise(1, 1_000_000);
+        byte[] now = Site.noise(2, 1_000_000);
+        site.image("web", "root.raw", then);
+        String host = "held:" + (slow.contains("=") ? "NOTHING" : slow) + "=" + site.vms();
+        String first = run(Map.of(), "backup --json --repo REPO --vm web --host held:NOTHING=" + site.vms())
+                .succeeds()
+                .json()
+                .get("point")
+                .textValue();
+        site.image("web", "root.raw", now);
         Path temporary = Files.createDirectory(directory.resolve("tmp"));
-        String line = command + " --json --repo slowly:" + slow + "=REPO "
-                + switch (command) {
-                    case "backup" -> "--host HOST --vm web";
-                    case "restore" -> "--vm web --to TARGET";
-                    case "delete" -> "--point " + first;
-                    default -> "";
-                };
+        String repository = slow.contains("=") ? "slowly:" + slow + "=REPO" : "REPO";
+        String line = switch (command) {
+                    case "backup" -> "backup --vm web --audit full --host " + (phase.equals("AUDIT") ? host : "HOST");
+                    case "restore" -> "restore --vm web --to TARGET";
+                    case "create" -> "restore --vm web --name new --host " + host;
+                    case "over" -> "restore --vm web --over web --host " + host;
+                    case "delete" -> "delete --point " + first;
+                    default -> command;
+                }
+                + " --json --repo " + repository;
+        boolean isDone;
         try (Program program = start(
                 Map.of("JAVA_TOOL_OPTIONS", "-Djava.io.tmpdir=" + temporary + " -Djna.tmpdir=" + directory), line)) {
-            program.awaitWords("slowly: " + slow.replace("=", " "));
+            program.awaitWords(slow.contains("=") ? "slowly: " + slow.replace("=", " ") : "held: " + slow);
             program.signal(signal);
             Run run = program.await();
 
-            // Too late for a point that is there, or one that is deleted: then that is the answer.
-            if (run.status() != 0) {
+            // Too late for a point that is there, a VM that is made, or a point that is deleted: then that is the
+            // answer.
+            isDone = run.status() == 0;
+            if (!isDone) {
                 run.exitsWith(signal.equals("INT") ? 130 : 143);
                 assertThat(run.json().at("/error/code").textValue()).isEqualTo("CANCELLED");
             } else {
@@ -191,11 +213,24 @@ class ProcessTest {
         assertThat(isEmpty(temporary)).as("work files").isTrue();
         assertThat(site.target()).doesNotExist();
         assertThat(objects()).noneMatch(name -> name.startsWith(".tmp"));
+        try (Stream<Path> vms = Files.list(site.vms())) {
+            assertThat(vms.map(vm -> vm.getFileName().toString()))
+                    .containsExactlyInAnyOrder(
+                            command.equals("create") && isDone ? new String[] {"web", "new"} : new String[] {"web"});
+        }
+        if (!phase.equals("COPY") || !command.equals("over")) {
+            assertThat(site.vms().resolve("web/root.raw")).hasBinaryContent(now);
+        }
         if (!command.equals("delete")) {
             assertThat(objects()).noneMatch(name -> name.startsWith("sessions/") || name.startsWith("progress/"));
             assertThat(site.run("restore --repo REPO --vm web --point " + first + " --to TARGET")
                             .status())
                     .isZero();
+        }
+        if (command.equals("over")) {
+            run(Map.of(), "restore --repo REPO --vm web --over web --host held:NOTHING=" + site.vms())
+                    .succeeds();
+            assertThat(site.vms().resolve("web/root.raw")).hasBinaryContent(then);
         }
         site.run("verify --repo REPO").succeeds();
         site.backUp("web").succeeds();
