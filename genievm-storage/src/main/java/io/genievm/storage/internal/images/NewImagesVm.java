@@ -151,8 +151,9 @@ final class NewImagesVm implements NewVm, Scope.Part {
         ended = true;
         try {
             staging.remove();
+            PrivateFiles.sync(place);
         } catch (IOException e) {
-            // The VM is there, and the next one that is made removes it.
+            // The VM is there, and the next one that is made removes what is left.
             LOG.debug("{} stays: {}", staging, e.toString());
         }
         return id;
