@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -81,7 +82,7 @@ class RestoreToFolderTest {
     @DisplayName("one byte more, less or other, in data or a hole, and nothing is restored, nor the file touched")
     void foreign() throws IOException {
         Files.delete(folder.resolve("data"));
-        byte[] right = truth.get(root.id());
+        byte[] right = Objects.requireNonNull(truth.get(root.id()));
         for (int changed : new int[] {0, 700_000, CAPACITY - 1}) {
             byte[] other = right.clone();
             other[changed]++;
