@@ -16,6 +16,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -90,7 +91,7 @@ class SessionIndexPropertyTest {
             if (random.nextBoolean()) {
                 store.put(PackName.of(SESSION, pack).key(), BlobContent.of(new byte[PACK_BYTES]));
                 lengths.put(pack, PACK_BYTES);
-                entries += unpublished.remove(pack).size();
+                entries += Objects.requireNonNull(unpublished.remove(pack)).size();
             }
         }
         if (!lengths.isEmpty()) {
