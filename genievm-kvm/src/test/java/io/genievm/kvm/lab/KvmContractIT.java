@@ -21,6 +21,7 @@ import java.util.Random;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -33,7 +34,7 @@ class KvmContractIT extends HypervisorProviderContract {
     private static final SortedMap<DiskId, byte[]> STOPPED = new TreeMap<>();
     private static Guest guest;
     private static Guest stopped;
-    private static Guest large;
+    private static @Nullable Guest large;
     private static KvmLab lab;
     private static HypervisorConfig config;
 
@@ -125,7 +126,8 @@ class KvmContractIT extends HypervisorProviderContract {
             builder.disk("vd" + letter, disk -> disk.size(512));
             disks.put(new DiskId("vd" + letter), new LargeVm.Disk(512, new TreeMap<>()));
         }
-        large = builder.define();
+        Guest huge = builder.define();
+        large = huge;
         SortedMap<Long, byte[]> pieces = new TreeMap<>();
         StringBuilder commands = new StringBuilder();
         for (long i = 0; i < 1000; i++) {
@@ -140,10 +142,10 @@ class KvmContractIT extends HypervisorProviderContract {
         }
         Path script = lab.newFolder("large").resolve("commands");
         Files.writeString(script, commands);
-        Programs.run("sh", "-c", "qemu-io -f qcow2 " + large.disk("vda").source() + " <" + script + " >/dev/null");
+        Programs.run("sh", "-c", "qemu-io -f qcow2 " + huge.disk("vda").source() + " <" + script + " >/dev/null");
         SortedMap<Long, byte[]> ends = new TreeMap<>(Map.of(5L << 40, random(7, 700), HUGE - 512, random(8, 512)));
         try (RandomAccessFile image =
-                new RandomAccessFile(large.disk("vdb").source().toFile(), "rw")) {
+                new RandomAccessFile(huge.disk("vdb").source().toFile(), "rw")) {
             for (Map.Entry<Long, byte[]> end : ends.entrySet()) {
                 image.seek(end.getKey());
                 image.write(end.getValue());
@@ -151,8 +153,8 @@ class KvmContractIT extends HypervisorProviderContract {
         }
         disks.put(new DiskId("vda"), new LargeVm.Disk(HUGE, pieces));
         disks.put(new DiskId("vdb"), new LargeVm.Disk(HUGE, ends));
-        large.start();
-        return new LargeVm(new VmId(large.name()), disks);
+        huge.start();
+        return new LargeVm(new VmId(huge.name()), disks);
     }
 
     @Override
