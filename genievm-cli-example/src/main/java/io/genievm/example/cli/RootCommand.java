@@ -11,8 +11,8 @@ import io.genievm.core.Codec;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import picocli.CommandLine;
@@ -78,14 +78,13 @@ final class RootCommand {
      */
     static CommandLine commandLine(Context context, String... arguments) {
         Map<String, Function<Context, Object>> commands = commands();
-        CommandLine line = new CommandLine(new RootCommand());
-        Arrays.stream(arguments)
+        Function<Context, Object> wanted = commands.get(Arrays.stream(arguments)
                 .filter(argument -> !argument.startsWith("-"))
                 .findFirst()
-                .filter(commands::containsKey)
-                .map(Set::of)
-                .orElse(commands.keySet())
-                .forEach(name -> line.addSubcommand(commands.get(name).apply(context)));
+                .orElse(""));
+        CommandLine line = new CommandLine(new RootCommand());
+        (wanted == null ? commands.values() : List.of(wanted))
+                .forEach(command -> line.addSubcommand(command.apply(context)));
         return line.registerConverter(BlobStoreConfig.class, checked(BlobStoreConfig::of))
                 .registerConverter(HypervisorConfig.class, checked(HypervisorConfig::of))
                 .registerConverter(VmId.class, checked(VmId::new))

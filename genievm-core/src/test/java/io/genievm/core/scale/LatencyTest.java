@@ -16,7 +16,6 @@ import io.genievm.core.RepositoryOptions;
 import io.genievm.testkit.InMemoryBlobStore;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -26,7 +25,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 @Timeout(60)
 class LatencyTest {
     private static final long CAPACITY = (192 << 20) - 7;
-    private static final UnaryOperator<GenieVm.Builder> TWO_WORKERS = settings -> settings.parallelism(2);
 
     private final InMemoryBlobStore store = new InMemoryBlobStore();
     private final SyntheticHost host = new SyntheticHost(
@@ -41,7 +39,7 @@ class LatencyTest {
     void readsGoAheadOfTheWorkersAsFarAsTheDiskAllows(int readers, int requests, int atLeast) throws Exception {
         host.limits = new DiskLimits(readers, requests, 1 << 20, 512);
         host.beforeRead = this::linger;
-        try (Site site = Site.create(store, RepositoryOptions.DEFAULT, host, TWO_WORKERS)) {
+        try (Site site = Site.create(store, RepositoryOptions.DEFAULT, host, LatencyTest::twoWorkers)) {
             BackupReport report = site.backUp(Codec.NONE);
 
             assertThat(report.disks().get(0).readBytes()).isEqualTo(CAPACITY);
@@ -78,7 +76,7 @@ class LatencyTest {
                 throw new GenieVmException(ErrorCode.IO_ERROR, "the disk is on fire");
             }
         };
-        try (Site site = Site.create(store, RepositoryOptions.DEFAULT, host, TWO_WORKERS)) {
+        try (Site site = Site.create(store, RepositoryOptions.DEFAULT, host, LatencyTest::twoWorkers)) {
             assertThatThrownBy(() -> site.backUp(Codec.NONE))
                     .isInstanceOfSatisfying(
                             GenieVmException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.IO_ERROR));
@@ -94,7 +92,7 @@ class LatencyTest {
             linger();
             reads.incrementAndGet();
         };
-        try (Site site = Site.create(store, RepositoryOptions.DEFAULT, host, TWO_WORKERS)) {
+        try (Site site = Site.create(store, RepositoryOptions.DEFAULT, host, LatencyTest::twoWorkers)) {
             TaskHandle<BackupReport> task = site.repository.backup(
                     host,
                     BackupRequest.builder(SyntheticHost.VM).codec(Codec.NONE).build());
@@ -106,6 +104,10 @@ class LatencyTest {
             assertThat(host.openReaders).hasValue(0);
             assertThat(reading).hasValue(0);
         }
+    }
+
+    private static GenieVm.Builder twoWorkers(GenieVm.Builder settings) {
+        return settings.parallelism(2);
     }
 
     private void linger() {

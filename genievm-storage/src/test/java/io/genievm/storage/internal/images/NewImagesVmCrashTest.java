@@ -85,8 +85,10 @@ class NewImagesVmCrashTest {
     @DisplayName("what was flushed is there when the power is cut")
     void flushed() throws IOException {
         try (NewVm vm = create()) {
-            Path hidden = onlyEntry(top);
+            Path staging = onlyEntry(top);
+            Path hidden = staging.resolve("vm");
             PrivateFiles.sync(hidden);
+            PrivateFiles.sync(staging);
             PrivateFiles.sync(top);
             DiskWriter writer = vm.openWriter(ROOT);
             writer.write(10_000, ByteBuffer.wrap(content, 10_000, 40_000));
