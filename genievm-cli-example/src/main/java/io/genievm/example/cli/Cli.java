@@ -6,6 +6,7 @@ import java.io.StringWriter;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
@@ -26,11 +27,15 @@ final class Cli {
         this.console = new Console(environment.error(), environment.width(), System::nanoTime, interruption);
     }
 
-    /** Gives the exit status. To be called once. */
-    int run(String... arguments) {
+    /**
+     * Gives the exit status. To be called once.
+     *
+     * @param listening is opened when signals are listened to, before which nothing is done that a signal may have to break off
+     */
+    int run(CountDownLatch listening, String... arguments) {
         json = wantsJson(arguments);
         try {
-            Outcome outcome = perform(arguments);
+            Outcome outcome = perform(listening, arguments);
             outcome.notes().forEach(this::complain);
             return answer(outcome.answer(), outcome.status());
         } catch (Throwable thrown) {
@@ -50,7 +55,7 @@ final class Cli {
                 .anyMatch("--json"::equals);
     }
 
-    private Outcome perform(String... arguments) throws Exception {
+    private Outcome perform(CountDownLatch listening, String... arguments) throws Exception {
         CommandLine root =
                 RootCommand.commandLine(new Context(environment.genie(), console, interruption, json), arguments);
         StringWriter help = new StringWriter();
@@ -61,6 +66,7 @@ final class Cli {
         }
         List<CommandLine> commands = parsed.asCommandLineList();
         if (commands.get(commands.size() - 1).getCommand() instanceof Action action) {
+            listening.await();
             return action.perform();
         }
         throw new ParameterException(

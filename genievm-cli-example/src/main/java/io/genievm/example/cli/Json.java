@@ -33,6 +33,11 @@ final class Json {
 
     private Json() {}
 
+    /** Loads what writing a document needs. */
+    static void prepare() {
+        object().put("prepared", true).toString();
+    }
+
     static JsonNode help(String text) {
         return object().put("help", text);
     }

@@ -5,6 +5,7 @@ import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.concurrent.CountDownLatch;
 
 /** Where the process begins and ends. */
 public final class Main {
@@ -23,9 +24,28 @@ public final class Main {
                 System.getenv("GENIEVM_DEBUG") != null,
                 GenieVm::open,
                 Runtime.getRuntime()::halt));
-        Signals.listen(cli::onSignal);
         Thread.setDefaultUncaughtExceptionHandler((thread, thrown) -> cli.tell(thrown));
-        System.exit(cli.run(arguments));
+        CountDownLatch listening = new CountDownLatch(1);
+        Thread preparation = new Thread(() -> prepare(cli, listening), "preparation");
+        preparation.setDaemon(true);
+        preparation.start();
+        System.exit(cli.run(listening, arguments));
+    }
+
+    /** While another thread reads the command line: what every command needs, and what takes as long as that. */
+    private static void prepare(Cli cli, CountDownLatch listening) {
+        try {
+            Signals.listen(cli::onSignal);
+        } finally {
+            listening.countDown();
+        }
+        try {
+            Json.prepare();
+            GenieVm.open().close();
+        } catch (RuntimeException | LinkageError e) {
+            // Whoever needs it meets the same, and tells.
+            return;
+        }
     }
 
     /** UTF-8 whatever the locale: programs read it, too. */

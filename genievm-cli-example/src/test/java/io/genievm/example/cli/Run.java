@@ -12,6 +12,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.concurrent.CountDownLatch;
 import java.util.function.Supplier;
 
 /**
@@ -36,7 +37,7 @@ record Run(int status, String output, String error) {
         ByteArrayOutputStream error = new ByteArrayOutputStream();
         int status = new Cli(new Environment(
                         stream(output), stream(error), OptionalInt.empty(), false, genie, Run::mustNotHalt))
-                .run(arguments);
+                .run(new CountDownLatch(0), arguments);
         return new Run(status, output.toString(StandardCharsets.UTF_8), error.toString(StandardCharsets.UTF_8));
     }
 

@@ -5,6 +5,7 @@ import com.github.luben.zstd.ZstdCompressCtx;
 import io.genievm.core.Codec;
 import net.jpountz.lz4.LZ4Compressor;
 import net.jpountz.lz4.LZ4Factory;
+import org.jspecify.annotations.Nullable;
 
 /** Compresses payloads of segments with a context that is kept. For one thread at a time. */
 public abstract class Compressor implements AutoCloseable {
@@ -58,8 +59,18 @@ public abstract class Compressor implements AutoCloseable {
         }
     }
 
+    // What the codecs need is made when first needed, as it loads a native library, and there may be nothing to
+    // compress.
+
     private static final class Lz4 extends Compressor {
-        private final LZ4Compressor compressor = LZ4Factory.fastestInstance().fastCompressor();
+        private @Nullable LZ4Compressor made;
+
+        private LZ4Compressor compressor() {
+            if (made == null) {
+                made = LZ4Factory.fastestInstance().fastCompressor();
+            }
+            return made;
+        }
 
         @Override
         int codec() {
@@ -68,23 +79,32 @@ public abstract class Compressor implements AutoCloseable {
 
         @Override
         int maxLength(int length) {
-            return compressor.maxCompressedLength(length);
+            return compressor().maxCompressedLength(length);
         }
 
         @Override
         int compress(byte[] source, int offset, int length, byte[] target, int targetOffset) {
-            return compressor.compress(source, offset, length, target, targetOffset);
+            return compressor().compress(source, offset, length, target, targetOffset);
         }
     }
 
     private static final class ZstdCompressor extends Compressor {
-        private final ZstdCompressCtx context = new ZstdCompressCtx();
+        private final int level;
+        private @Nullable ZstdCompressCtx made;
 
         ZstdCompressor(int level) {
-            context.setLevel(level);
-            context.setContentSize(true);
-            // The segment has a checksum of its own, over what is stored.
-            context.setChecksum(false);
+            this.level = level;
+        }
+
+        private ZstdCompressCtx context() {
+            if (made == null) {
+                made = new ZstdCompressCtx();
+                made.setLevel(level);
+                made.setContentSize(true);
+                // The segment has a checksum of its own, over what is stored.
+                made.setChecksum(false);
+            }
+            return made;
         }
 
         @Override
@@ -99,12 +119,14 @@ public abstract class Compressor implements AutoCloseable {
 
         @Override
         int compress(byte[] source, int offset, int length, byte[] target, int targetOffset) {
-            return context.compressByteArray(target, targetOffset, maxLength(length), source, offset, length);
+            return context().compressByteArray(target, targetOffset, maxLength(length), source, offset, length);
         }
 
         @Override
         public void close() {
-            context.close();
+            if (made != null) {
+                made.close();
+            }
         }
     }
 }
