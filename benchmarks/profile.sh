@@ -14,8 +14,8 @@
 #
 # Each pass runs three times without a profiler, whose median counts, and once with one. The
 # profiler is async-profiler's library, which Maven fetches as tools.profiler:async-profiler. The
-# limit is the sum of the parts that Limit measures on samples of the image in one thread, and what a
-# JVM takes to start and to compile, 0.7 s.
+# limit is the sum of the parts that Limit measures on samples of the image, and what a JVM takes to
+# start and to compile, 0.7 s.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
