@@ -68,7 +68,8 @@ public final class Limit {
                 worker.close();
             }
         }
-        double stored = workers.stream().mapToDouble(Worker::storedShare).average().orElseThrow();
+        double stored =
+                workers.stream().mapToDouble(Worker::storedShare).average().orElseThrow();
         System.out.printf(
                 "{\"codec\":\"%s\",\"threads\":%d,\"storedShare\":%.4f,\"megabytesPerCpuSecond\":%s}%n",
                 codec, threads, stored, rates);
@@ -90,7 +91,9 @@ public final class Limit {
             for (Future<Long> each : all) {
                 nanos += each.get();
             }
-            long bytes = workers.stream().mapToLong(worker -> (long) worker.samples.length * BYTES).sum();
+            long bytes = workers.stream()
+                    .mapToLong(worker -> (long) worker.samples.length * BYTES)
+                    .sum();
             best = Math.max(best, bytes / 1e6 / (nanos / 1e9));
         }
         return best;

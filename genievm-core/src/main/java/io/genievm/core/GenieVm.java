@@ -158,10 +158,11 @@ public final class GenieVm implements AutoCloseable {
 
         /**
          * Sets where tasks run. A task takes one thread and uses up to {@link #parallelism} more while they are to be
-         * had; it comes to its end with one. Without an executor tasks run in daemon threads of their own, named
+         * had, and up to eight that read ahead where disks take their time; it comes to its end with one. Without an executor tasks run in daemon threads of their own, named
          * {@code genievm-…}.
          *
-         * @param value runs commands in other threads, in any number, which nobody interrupts while a task works in them;
+         * @param value runs commands in other threads, in any number, which nobody interrupts while a task works in them; it
+         *     queues or refuses what it has no thread for, and never waits for one;
          *     stays the caller's
          * @return this builder
          */

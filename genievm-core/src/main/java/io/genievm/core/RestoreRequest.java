@@ -87,10 +87,10 @@ public final class RestoreRequest {
      * name until it is whole, and what a restore that was killed has left under such names is removed by the next one to
      * the folder.
      *
-     * <p>No existing file is ever overwritten or removed. One that has the name and the size of a disk is read and compared
+     * <p>No existing file of anybody else is ever overwritten or removed. One that has the name and the size of a disk is read and compared
      * with the point: if it is equal, it counts as restored, so that a restore that was killed while it gave its files
      * their names can simply be repeated; if it is not, or whatever else has that name, the restore fails with
-     * {@code ALREADY_EXISTS} before anything is written.
+     * {@code ALREADY_EXISTS} before any content is written.
      *
      * @param directory the folder
      * @since 0.1

@@ -43,7 +43,7 @@ public final class Main {
             Json.prepare();
             GenieVm.open().close();
         } catch (RuntimeException | LinkageError e) {
-            // Whoever needs it meets the same, and tells.
+            // Whoever needs it fails as well, and tells.
             return;
         }
     }

@@ -73,13 +73,13 @@ final class RootCommand {
     private boolean version;
 
     /**
-     * The command line that some arguments are for. Where they begin with a command, options apart, it knows that one alone:
-     * looking at the annotations of all would take longer than many a command.
+     * The command line that some arguments are for. Where they begin with a command, {@code --json} apart, it knows that one
+     * alone: looking at the annotations of all would take longer than many a command.
      */
     static CommandLine commandLine(Context context, String... arguments) {
         Map<String, Function<Context, Object>> commands = commands();
         Function<Context, Object> wanted = commands.get(Arrays.stream(arguments)
-                .filter(argument -> !argument.startsWith("-"))
+                .filter(argument -> !argument.equals("--json"))
                 .findFirst()
                 .orElse(""));
         CommandLine line = new CommandLine(new RootCommand());

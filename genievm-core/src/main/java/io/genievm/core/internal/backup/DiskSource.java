@@ -44,7 +44,10 @@ final class DiskSource implements AutoCloseable {
         return lost;
     }
 
-    /** Reads a run into a buffer, which is then ready to be got from; where that is allowed, chunk by chunk around what the disk does not have any more. */
+    /**
+     * Reads a run into a buffer, which is then ready to be got from; where that is allowed, chunk by chunk around what the
+     * disk does not have any more.
+     */
     void read(long offset, int length, int chunkSize, ByteBuffer buffer) {
         try {
             readers.read(offset, buffer.clear().limit(length));
@@ -52,6 +55,8 @@ final class DiskSource implements AutoCloseable {
             if (!lenient || !e.code().equals(ErrorCode.SOURCE_CHANGED)) {
                 throw e;
             }
+            // What has failed may have left any limit.
+            buffer.clear();
             for (int at = 0; at < length; at += chunkSize) {
                 readChunk(offset + at, buffer.slice(at, Math.min(chunkSize, length - at)));
             }
@@ -66,6 +71,7 @@ final class DiskSource implements AutoCloseable {
             if (!e.code().equals(ErrorCode.SOURCE_CHANGED)) {
                 throw e;
             }
+            chunk.clear();
             for (int at = 0; at < chunk.capacity(); at++) {
                 chunk.put(at, (byte) 0);
             }

@@ -7,7 +7,9 @@ import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,7 +33,9 @@ final class RunReader {
     private final int chunkSize;
     private final int runBytes;
     private final int most;
+    // Guarded by this.
     private final Deque<Slot> filled = new ArrayDeque<>();
+    private final Set<Thread> workers = new HashSet<>();
     private int engaged;
     private int reading;
 
@@ -58,8 +62,9 @@ final class RunReader {
         return (long) MOST_AHEAD * runChunks * chunkSize;
     }
 
-    /** A worker's place for one run at a time. */
-    Cursor cursor(Workers.Crew crew) {
+    /** The calling worker's place for one run at a time. */
+    synchronized Cursor cursor(Workers.Crew crew) {
+        workers.add(Thread.currentThread());
         return new Cursor(crew);
     }
 
@@ -81,13 +86,13 @@ final class RunReader {
         /** Goes to the next run; false when there is none or another worker has failed. */
         boolean next() {
             long before = System.nanoTime();
-            Slot slot = takeFilled(crew);
+            Slot slot = takeFilled(crew, false);
             if (slot == null && fill(own, crew)) {
                 slot = own;
             }
             if (slot == null) {
                 // Somebody may have begun to read ahead meanwhile, and have taken the last run.
-                slot = takeFilled(crew);
+                slot = takeFilled(crew, true);
             }
             if (slot == null) {
                 return false;
@@ -141,13 +146,16 @@ final class RunReader {
             }
             engaged++;
         }
-        Thread worker = Thread.currentThread();
         crew.engage(() -> {
-            // An executor may run what it is given in the caller's own thread, which can not wait for itself.
-            if (Thread.currentThread() != worker) {
+            // An executor may run what it is given in a thread that calls it, and a worker can not wait for itself.
+            if (!isWorker(Thread.currentThread())) {
                 readAhead(crew);
             }
         });
+    }
+
+    private synchronized boolean isWorker(Thread thread) {
+        return workers.contains(thread);
     }
 
     private void readAhead(Workers.Crew crew) {
@@ -161,10 +169,12 @@ final class RunReader {
                     filled.add(slot);
                     notifyAll();
                 }
-                if (!slot.awaitEmpty(crew)) {
-                    return;
+                while (slot.isFull()) {
+                    if (crew.requested()) {
+                        return;
+                    }
+                    control.checkpoint();
                 }
-                control.checkpoint();
             }
         } finally {
             synchronized (this) {
@@ -174,11 +184,16 @@ final class RunReader {
         }
     }
 
-    /** A run that was read ahead; {@code null} when there is none and none will come, so that one has to read oneself. */
-    private synchronized @Nullable Slot takeFilled(Workers.Stop stop) {
+    /**
+     * A run that was read ahead; {@code null} when the worker has to read itself.
+     *
+     * @param last whether there are no more runs than those that are being read
+     */
+    private synchronized @Nullable Slot takeFilled(Workers.Stop stop, boolean last) {
         while (!stop.requested()) {
             Slot slot = filled.poll();
-            if (slot != null || reading == 0) {
+            // Where fewer read ahead than there are workers, these would have to wait for each other.
+            if (slot != null || reading < (last ? 1 : workers.size())) {
                 return slot;
             }
             await(this);
@@ -204,7 +219,10 @@ final class RunReader {
         return true;
     }
 
-    /** Waits a moment, its monitor held; an interrupt is kept for whoever owns the thread, as it must not end the copy half-way. */
+    /**
+     * Waits a moment, the monitor held; an interrupt is kept for whoever owns the thread, as it must not end the copy
+     * half-way.
+     */
     private static void await(Object monitor) {
         boolean interrupted = Thread.interrupted();
         try {
@@ -235,15 +253,12 @@ final class RunReader {
             notifyAll();
         }
 
-        /** Waits until the content was taken; false when nobody will. */
-        synchronized boolean awaitEmpty(Workers.Stop stop) {
-            while (run != null) {
-                if (stop.requested()) {
-                    return false;
-                }
+        /** Whether its content still has to be taken, after a moment in which that may happen. */
+        synchronized boolean isFull() {
+            if (run != null) {
                 await(this);
             }
-            return true;
+            return run != null;
         }
     }
 }

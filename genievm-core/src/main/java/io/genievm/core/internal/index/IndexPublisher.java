@@ -105,6 +105,7 @@ public final class IndexPublisher {
         int[] byPosition = ordered.values().stream().mapToInt(Integer::intValue).toArray();
         int first = Arrays.stream(byPosition).min().orElse(0);
         int[] positions = new int[Arrays.stream(byPosition).max().orElse(0) - first + 1];
+        Arrays.fill(positions, -1);
         for (int number : byPosition) {
             positions[number - first] = packs.size();
             packs.add(packOf.apply(number));
@@ -112,7 +113,11 @@ public final class IndexPublisher {
         ByteBuffer view = ByteBuffer.wrap(entries.array());
         for (int i = 0; i < entries.size(); i++) {
             int at = i * EntryBuffer.ENTRY + IdHasher.ID_BYTES;
-            view.putInt(at, positions[view.getInt(at) - first]);
+            int position = positions[view.getInt(at) - first];
+            if (position < 0) {
+                throw new IllegalStateException("an entry is of a pack that the table does not name");
+            }
+            view.putInt(at, position);
         }
         IndexTableFormat.Header header = new IndexTableFormat.Header(session, count, packs.size(), entries.size());
         String key = ObjectKeys.index(session, count);

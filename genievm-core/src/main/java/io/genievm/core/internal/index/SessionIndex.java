@@ -31,6 +31,9 @@ public final class SessionIndex implements AutoCloseable {
     // Tables that were merged into others are closed only when no look-up is under way in them.
     private final ReadWriteLock tableLock = new ReentrantReadWriteLock();
     private final List<LocalTable> retired = new ArrayList<>();
+    // These two grow to what is met between two tables, and stay: to make them anew for each would be most of what a
+    // backup
+    // allocates.
     private final EntryBuffer collected = new EntryBuffer(0);
     private byte[] slots = new byte[1024 * ENTRY];
     private ByteBuffer view = ByteBuffer.wrap(slots);

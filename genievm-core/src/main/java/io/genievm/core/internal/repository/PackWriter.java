@@ -77,21 +77,32 @@ final class PackWriter {
     void append(byte[] bytes, int length, SegmentType type, byte[] ids, int count) {
         synchronized (appendLock) {
             checkFailure();
-            OpenPack pack = current;
-            if (pack == null) {
-                pack = new OpenPack(PackName.of(session, packs++));
-                current = pack;
-                byte[] header = PackFormat.header(access.id(), pack.name);
-                write(pack, header, header.length);
+            try {
+                place(bytes, length, type, ids, count);
+            } catch (Throwable e) {
+                // Whatever it was: the pack is not what its footer and the index will say.
+                fail(e);
+                throw e;
             }
-            int offset = pack.length;
-            write(pack, bytes, length);
-            footer.add(offset, length, type, ids, count);
-            pack.entries += count;
-            listener.placed(pack.name.number(), offset, length, type, ids, count);
-            if (pack.length + footer.length() >= packSize || pack.entries >= MAX_ENTRIES) {
-                seal();
-            }
+        }
+    }
+
+    private void place(byte[] bytes, int length, SegmentType type, byte[] ids, int count) {
+        OpenPack pack = current;
+        if (pack == null) {
+            pack = new OpenPack(PackName.of(session, packs++));
+            current = pack;
+            footer.clear();
+            byte[] header = PackFormat.header(access.id(), pack.name);
+            write(pack, header, header.length);
+        }
+        int offset = pack.length;
+        write(pack, bytes, length);
+        footer.add(offset, length, type, ids, count);
+        pack.entries += count;
+        listener.placed(pack.name.number(), offset, length, type, ids, count);
+        if (pack.length + footer.length() >= packSize || pack.entries >= MAX_ENTRIES) {
+            seal();
         }
     }
 
@@ -99,7 +110,12 @@ final class PackWriter {
     void finish() {
         synchronized (appendLock) {
             checkFailure();
-            seal();
+            try {
+                seal();
+            } catch (Throwable e) {
+                fail(e);
+                throw e;
+            }
         }
         while (true) {
             OpenPack pack;
@@ -185,7 +201,6 @@ final class PackWriter {
         }
         current = null;
         write(pack, footer.encode(pack.length), footer.length());
-        footer.clear();
         synchronized (lock) {
             sealed.add(pack);
         }
@@ -221,18 +236,23 @@ final class PackWriter {
             }
             listener.durable(pack.name.number(), pack.length, pack.entries);
         } catch (Throwable e) {
-            synchronized (lock) {
-                if (failure == null) {
-                    failure = e;
-                } else if (failure != e) {
-                    failure.addSuppressed(e);
-                }
-            }
+            fail(e);
         } finally {
             pack.pieces.forEach(pool::give);
             synchronized (lock) {
                 uploads--;
                 lock.notifyAll();
+            }
+        }
+    }
+
+    /** From now on nothing more is appended, and the session can not be finished. */
+    private void fail(Throwable e) {
+        synchronized (lock) {
+            if (failure == null) {
+                failure = e;
+            } else if (failure != e) {
+                failure.addSuppressed(e);
             }
         }
     }

@@ -20,9 +20,12 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -41,6 +44,7 @@ final class FolderTarget implements RestoreTarget {
     private final List<Path> files = new ArrayList<>();
     private final NewFolders folders;
     private final Set<Manifest.Disk> present = new HashSet<>();
+    private final Map<Manifest.Disk, String> states = new HashMap<>();
     private final List<ExistingDisk> existing = new ArrayList<>();
     private long comparedBytes;
     private @Nullable PartFiles parts;
@@ -110,6 +114,7 @@ final class FolderTarget implements RestoreTarget {
         try {
             for (int disk = 0; disk < disks.size(); disk++) {
                 if (present.contains(disks.get(disk))) {
+                    requireUnchanged(disks.get(disk));
                     files.add(finalPath(disks.get(disk)));
                     continue;
                 }
@@ -118,6 +123,8 @@ final class FolderTarget implements RestoreTarget {
                 publish(temporary.get(disk), path, named);
                 (whole ? files : incomplete).add(path);
             }
+            // A second name that can not be removed is no reason to fail; it says what it is.
+            temporary.forEach(FolderTarget::removeQuietly);
             makeDurable();
         } catch (GenieVmException e) {
             takeBack(named, e);
@@ -167,17 +174,40 @@ final class FolderTarget implements RestoreTarget {
 
     @Override
     public void close() {
-        for (Path path : temporary) {
-            try {
-                Files.deleteIfExists(path);
-            } catch (IOException e) {
-                // A hidden file stays behind, which says by its name what it is; the failure told is the restore's.
-            }
-        }
+        temporary.forEach(FolderTarget::removeQuietly);
         if (parts != null) {
             parts.close();
         }
         folders.undo(null);
+    }
+
+    private static void removeQuietly(Path path) {
+        try {
+            Files.deleteIfExists(path);
+        } catch (IOException e) {
+            // A hidden file stays behind, which says by its name what it is; the failure told is the restore's.
+            return;
+        }
+    }
+
+    /** What was compared may have been replaced or written to since, while the other disks were restored. */
+    private void requireUnchanged(Manifest.Disk disk) {
+        Path path = finalPath(disk);
+        String before = states.get(disk);
+        String now;
+        try {
+            now = state(path);
+        } catch (IOException e) {
+            throw exists(path, " or did, and can not be looked at any more", e);
+        }
+        if (!now.equals(before)) {
+            throw exists(path, " and has changed since it was compared", null);
+        }
+    }
+
+    private static String state(Path path) throws IOException {
+        BasicFileAttributes file = Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
+        return file.fileKey() + " " + file.size() + " " + file.lastModifiedTime();
     }
 
     private ChunkBitmap missing(Manifest.Disk disk) {
@@ -201,6 +231,7 @@ final class FolderTarget implements RestoreTarget {
         Path path = finalPath(disk);
         ExistingFile file;
         try {
+            states.put(disk, state(path));
             file = ExistingFile.open(path);
         } catch (IOException e) {
             throw exists(path, " and can not be compared with what is to be restored: " + e.getMessage(), e);
@@ -286,7 +317,6 @@ final class FolderTarget implements RestoreTarget {
                 // A link, because a rename would overwrite what came up meanwhile.
                 Files.createLink(path, temporary);
                 named.add(path);
-                Files.delete(temporary);
             } catch (FileAlreadyExistsException e) {
                 throw e;
             } catch (IOException | UnsupportedOperationException e) {

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -116,6 +117,9 @@ final class PartFiles implements AutoCloseable {
             }
             // Last, so that whoever is interrupted here leaves something that is still known to be dead.
             Files.deleteIfExists(lock);
+        } catch (OverlappingFileLockException e) {
+            // Locked by this very process, with a class of another loader.
+            return;
         }
     }
 

@@ -47,22 +47,22 @@ public final class Workers {
 
     /** Runs the parts and waits for them; throws what the first failing part threw, the others' as suppressed. */
     public void run(Part part) {
-        Gang gang = new Gang(executor);
-        Runnable own = () -> part.run(gang);
+        Joint work = new Joint(executor);
+        Runnable own = () -> part.run(work);
         for (int i = 1; i < count; i++) {
-            gang.engage(own);
+            work.engage(own);
         }
-        gang.lead(own);
+        work.lead(own);
     }
 
-    private static final class Gang implements Crew {
+    private static final class Joint implements Crew {
         private final Executor executor;
         private int active;
         private boolean closed;
         private volatile boolean failed;
         private Throwable failure = new IllegalStateException();
 
-        Gang(Executor executor) {
+        Joint(Executor executor) {
             this.executor = executor;
         }
 

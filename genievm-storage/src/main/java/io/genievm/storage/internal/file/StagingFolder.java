@@ -6,6 +6,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.DirectoryStream;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -49,6 +50,11 @@ public final class StagingFolder {
                 lock.close();
                 throw e;
             }
+        } catch (FileAlreadyExistsException e) {
+            // Whoever took it for a dead one has made the lock, and removes both.
+            NoSuchFileException taken = new NoSuchFileException(path.toString());
+            taken.initCause(e);
+            throw taken;
         } catch (IOException e) {
             try {
                 removeTree(path);
@@ -68,7 +74,7 @@ public final class StagingFolder {
     public static void removeIfDead(Path path) throws IOException {
         // Without a lock file its owner died before it made one, or a power cut took that and left other files, or it
         // is
-        // about to make one and will have to choose another name.
+        // about to make one, and will have to choose another name.
         try (FileChannel lock =
                 FileChannel.open(path.resolve(LOCK), StandardOpenOption.WRITE, StandardOpenOption.CREATE)) {
             if (lock.tryLock() != null) {
@@ -91,6 +97,15 @@ public final class StagingFolder {
      */
     public Path resolve(String name) {
         return path.resolve(name);
+    }
+
+    /**
+     * Makes durable which names there are in the folder, and which are not any more.
+     *
+     * @throws IOException when that can not be done
+     */
+    public void sync() throws IOException {
+        PrivateFiles.sync(path);
     }
 
     /**

@@ -143,6 +143,8 @@ final class NewImagesVm implements NewVm, Scope.Part {
         }
         try {
             PrivateFiles.sync(place);
+            // Nor may the hidden name come back, as what bears it is removed as a dead one's.
+            staging.sync();
         } catch (IOException e) {
             GenieVmException failure = failure("can not make " + target + " durable", e);
             hideAfter(failure);
