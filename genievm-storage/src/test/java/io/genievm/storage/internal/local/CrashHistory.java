@@ -57,6 +57,7 @@ final class CrashHistory {
     private final Map<VmId, Integer> unknownSince = new HashMap<>();
     private final boolean deletes;
     private int created = NEVER;
+    private final List<Failed> failed = new ArrayList<>();
     private boolean copyMayBeMissing;
 
     /** Begins one; without deletions on a disk where nobody can make them last. */
@@ -68,6 +69,9 @@ final class CrashHistory {
         this.random = random;
         this.deletes = deletes;
     }
+
+    /** A backup that failed: its point may be there all the same when the power is cut before that is settled. */
+    private record Failed(VmId vm, Map<DiskId, byte[]> content, int begun) {}
 
     /** A point, which is there for certain from {@code told} to {@code deletionBegun}, and never after {@code deleted}. */
     private static final class Point {
@@ -249,6 +253,7 @@ final class CrashHistory {
                 requireTrouble(e);
                 unknown.put(vm, content);
                 unknownSince.put(vm, begun);
+                failed.add(new Failed(vm, content, begun));
             }
             log("backup of " + vm, mayFail || full);
         }
@@ -304,6 +309,7 @@ final class CrashHistory {
                 .collect(Collectors.toSet());
         try (GenieVm genie = genie(next.place)) {
             Repository repository = next.openOrCreate(genie, created <= moment);
+            discoverFailed(repository.points(), moment);
             checkPoints(repository.points(), moment);
             checkSessions(repository.points(), next.place, moment);
             repository
@@ -343,6 +349,19 @@ final class CrashHistory {
             Repository repository = genie.createRepository(CrashPlace.CONFIG, SMALL);
             created = answered();
             return repository;
+        }
+    }
+
+    /** A point that nobody was told of is that of the last backup of its VM that failed, or was under way and failed later. */
+    private void discoverFailed(RestorePointList list, int moment) {
+        for (RestorePoint listed : list.points()) {
+            if (!points.containsKey(listed.id())) {
+                failed.stream()
+                        .filter(each -> each.vm.equals(listed.vm()) && each.begun < moment)
+                        .reduce((first, second) -> second)
+                        .ifPresent(each ->
+                                points.put(listed.id(), new Point(listed.id(), each.vm, each.content, each.begun)));
+            }
         }
     }
 
