@@ -156,12 +156,11 @@ class NbdConcurrencyTest {
     @Test
     void closingEndsAWriteThatNobodyTakes() throws Exception {
         CountDownLatch asked = new CountDownLatch(1);
-        CountDownLatch end = new CountDownLatch(1);
         try (ScriptedServer server = new ScriptedServer(folder.resolve("socket"), peer -> {
                     peer.negotiate(64 << 20, 0, true);
                     peer.in.readFully(new byte[28]);
                     asked.countDown();
-                    end.await();
+                    peer.awaitClose();
                 });
                 NbdConnection connection = NbdConnection.open(server.address(), NbdOptions.DEFAULT)) {
             List<Future<Boolean>> writes = start(3, () -> {
@@ -173,7 +172,6 @@ class NbdConcurrencyTest {
             for (Future<Boolean> each : writes) {
                 assertThat(failureOf(each)).isEqualTo(ErrorCode.CLOSED);
             }
-            end.countDown();
         }
     }
 

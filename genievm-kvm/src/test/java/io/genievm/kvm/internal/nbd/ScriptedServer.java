@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /** A server in this process that does what a script says, right or wrong, with each connection. */
@@ -125,6 +126,13 @@ final class ScriptedServer implements AutoCloseable {
             message.reset();
             while (bytes.hasRemaining()) {
                 channel.write(bytes);
+            }
+        }
+
+        /** Does nothing until the server is closed. */
+        void awaitClose() {
+            while (!Thread.currentThread().isInterrupted()) {
+                LockSupport.park(this);
             }
         }
 
