@@ -25,6 +25,7 @@ abstract class DomainSnapshot implements VmSnapshot, ExportedDisk.Snapshot {
     /** Guarded by {@link #ending}. */
     private boolean readingEnded;
 
+    private final Object closing = new Object();
     private boolean closed;
 
     /** Why nothing can be read any more, when that is not that somebody closed it. */
@@ -87,20 +88,21 @@ abstract class DomainSnapshot implements VmSnapshot, ExportedDisk.Snapshot {
         new Checkpoints(subject).delete(subject.marker().name());
     }
 
+    /** Whoever comes second waits: when the connection has closed its snapshots it closes what these end their jobs by. */
     @Override
     public final void close() {
-        synchronized (this) {
+        synchronized (closing) {
             if (closed) {
                 return;
             }
             closed = true;
-        }
-        try {
-            endReading();
-        } finally {
-            release(isReadingEnded());
-            claim.close();
-            onClose.accept(this);
+            try {
+                endReading();
+            } finally {
+                release(isReadingEnded());
+                claim.close();
+                onClose.accept(this);
+            }
         }
     }
 

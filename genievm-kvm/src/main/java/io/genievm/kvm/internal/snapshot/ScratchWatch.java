@@ -91,6 +91,14 @@ final class ScratchWatch implements AutoCloseable {
                 }
                 pause(Math.max(1, Math.min(LONGEST_PAUSE_MILLIS, (free - reserve) / FASTEST_BYTES_PER_MILLISECOND)));
             } catch (IOException | GenieVmException e) {
+                if (e instanceof GenieVmException failure && failure.code().equals(ErrorCode.CLOSED)) {
+                    // Without a connection nothing can be done any more; the guardian ends the job that was left.
+                    LOG.warn(
+                            "the space in {} is not watched any more: {}",
+                            subject.options().scratch(),
+                            e.toString());
+                    return;
+                }
                 LOG.warn(
                         "the space in {} can not be watched: {}",
                         subject.options().scratch(),
