@@ -21,6 +21,8 @@ import io.genievm.core.RestoreReport;
 import io.genievm.core.VerifyReport;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.List;
@@ -35,7 +37,8 @@ final class Json {
 
     /** Loads what writing a document needs. */
     static void prepare() {
-        object().put("prepared", true).toString();
+        Answer.of(object(), "")
+                .print(true, new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8));
     }
 
     static JsonNode help(String text) {
