@@ -19,6 +19,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.StringJoiner;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
@@ -125,7 +126,7 @@ public final class Limit {
                 buffer.flip().get(data);
             });
             for (int i = 0; i < places.length; i++) {
-                parts.get("read").run(i);
+                Objects.requireNonNull(parts.get("read")).run(i);
                 samples[i] = data.clone();
             }
             byte[] zeroes = new byte[CHUNK];
@@ -176,7 +177,7 @@ public final class Limit {
         }
 
         long nanos(String part) throws IOException {
-            Part work = parts.get(part);
+            Part work = Objects.requireNonNull(parts.get(part));
             long before = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
             for (int sample = 0; sample < samples.length; sample++) {
                 work.run(sample);
