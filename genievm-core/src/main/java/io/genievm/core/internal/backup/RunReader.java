@@ -1,6 +1,7 @@
 package io.genievm.core.internal.backup;
 
 import io.genievm.core.internal.plan.RunQueue;
+import io.genievm.core.internal.spi.IoBuffers;
 import io.genievm.core.internal.task.TaskControl;
 import io.genievm.core.internal.task.Workers;
 import java.nio.ByteBuffer;
@@ -237,7 +238,7 @@ final class RunReader {
 
     /** Room for the content of one run. */
     private final class Slot {
-        private final ByteBuffer buffer = ByteBuffer.allocateDirect(runBytes);
+        private final ByteBuffer buffer = IoBuffers.allocate(runBytes);
         private volatile RunQueue.@Nullable Run run;
 
         RunQueue.Run run() {

@@ -1,17 +1,15 @@
 package io.genievm.core.internal.repository;
 
+import io.genievm.core.internal.spi.IoBuffers;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Direct buffers of one size, made when first needed, at most so many. They begin at the border of a page, so that a store can
- * hand them to a device as they are. Safe for use by several threads.
+ * Buffers of one size, made when first needed, at most so many. Safe for use by several threads.
  */
 final class BufferPool {
-    private static final int PAGE = 4096;
-
     private final Deque<ByteBuffer> free = new ArrayDeque<>();
     private final int bufferSize;
     private int left;
@@ -26,9 +24,7 @@ final class BufferPool {
         ByteBuffer buffer = free.poll();
         if (buffer == null && left > 0) {
             left--;
-            return ByteBuffer.allocateDirect(bufferSize + PAGE)
-                    .alignedSlice(PAGE)
-                    .slice(0, bufferSize);
+            return IoBuffers.allocate(bufferSize);
         }
         return buffer == null ? null : buffer.clear();
     }

@@ -14,6 +14,7 @@ import io.genievm.core.internal.repository.DamageCollector;
 import io.genievm.core.internal.repository.MapReader;
 import io.genievm.core.internal.repository.PointMaps;
 import io.genievm.core.internal.repository.RepositoryAccess;
+import io.genievm.core.internal.spi.IoBuffers;
 import io.genievm.core.internal.task.ProgressMeter;
 import io.genievm.core.internal.task.TaskControl;
 import io.genievm.core.internal.task.Workers;
@@ -135,7 +136,7 @@ final class DiskComparison implements AutoCloseable {
         private final List<DiskDifference> differences;
         private final List<ProgressMeter.Disk> meters;
         private final boolean toFirst;
-        private final ByteBuffer buffer = ByteBuffer.allocateDirect(runChunks * chunkSize);
+        private final ByteBuffer buffer = IoBuffers.allocate(runChunks * chunkSize);
         private final byte[] data = new byte[runChunks * chunkSize];
         private final ChunkMatcher matcher = new ChunkMatcher(chunkSize);
 

@@ -21,6 +21,7 @@ import io.genievm.core.RestoreRequest;
 import io.genievm.core.internal.format.Manifest;
 import io.genievm.core.internal.repository.PointCatalog;
 import io.genievm.core.internal.repository.RepositoryAccess;
+import io.genievm.core.internal.spi.IoBuffers;
 import io.genievm.core.internal.task.TaskControl;
 import java.nio.ByteBuffer;
 import java.time.Duration;
@@ -248,10 +249,7 @@ public final class RestoreTask {
         private static final int LONGEST = 1 << 20;
 
         private final List<Output> outputs;
-        /** Aligned, so that it can be handed to a device as it is. */
-        private final ByteBuffer row = ByteBuffer.allocateDirect(LONGEST + HOLE_BYTES)
-                .alignedSlice(HOLE_BYTES)
-                .slice(0, LONGEST);
+        private final ByteBuffer row = IoBuffers.allocate(LONGEST);
 
         private @Nullable Output output;
         private long position;

@@ -1,4 +1,4 @@
-/** Finds drivers and stores by the scheme of an address. */
+/** Finds drivers and stores by the scheme of an address, and makes the buffers that they are handed. */
 @NullMarked
 package io.genievm.core.internal.spi;
 

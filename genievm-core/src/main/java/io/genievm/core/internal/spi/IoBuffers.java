@@ -1,0 +1,22 @@
+package io.genievm.core.internal.spi;
+
+import java.nio.ByteBuffer;
+
+/** Makes the buffers that drivers and stores fill and empty. Safe for use by several threads. */
+public final class IoBuffers {
+    /** Bytes, a power of two: memory and files are cut into such pages on every system that this runs on. */
+    private static final int PAGE = 4096;
+
+    private IoBuffers() {}
+
+    /**
+     * A direct buffer that begins at the border of a page, so that it can be handed to a device as it is. That counts even
+     * where no device is near: what the JVM would give begins 16 bytes behind a border, and processors of AMD copy from the
+     * page cache to such a place five times slower (ADR 0016).
+     *
+     * @param size bytes
+     */
+    public static ByteBuffer allocate(int size) {
+        return ByteBuffer.allocateDirect(size + PAGE).alignedSlice(PAGE).slice(0, size);
+    }
+}
