@@ -14,8 +14,6 @@ import org.jspecify.annotations.Nullable;
  * it was called unchanged. For one thread at a time.
  */
 final class LeafComparison implements MapWriter.LeafListener {
-    private static final MapPage NOTHING = new MapPage(0);
-
     private final PointMaps.@Nullable Disk parent;
     private final @Nullable ChunkBitmap calledChanged;
     private final ChunkBitmap lies;
@@ -60,7 +58,7 @@ final class LeafComparison implements MapWriter.LeafListener {
             known = false;
             damage.run();
         }
-        byte[] before = old == null ? NOTHING.ids() : old.ids();
+        byte[] before = old == null ? MapPage.EMPTY.ids() : old.ids();
         // Most pages of most disks; of a big empty one all.
         if (Arrays.equals(page.ids(), before)) {
             return;

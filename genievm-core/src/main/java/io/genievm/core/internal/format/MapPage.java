@@ -10,6 +10,9 @@ public final class MapPage {
     /** The most bytes of an encoded page. */
     public static final int MAX_BYTES = 4 + FAN_OUT / 8 + FAN_OUT * IdHasher.ID_BYTES;
 
+    /** A page of the lowest level whose entries are all null. Nobody changes it. */
+    public static final MapPage EMPTY = new MapPage(0);
+
     private static final int HEADER = 4 + FAN_OUT / 8;
 
     private final int level;

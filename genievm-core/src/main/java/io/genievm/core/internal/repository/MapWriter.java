@@ -19,7 +19,6 @@ import org.jspecify.annotations.Nullable;
  * above are kept until the end (2 MiB for a full disk of 4 TiB). Safe for use by several threads.
  */
 public final class MapWriter {
-    private static final MapPage EMPTY = new MapPage(0);
 
     private final long chunks;
     private final ChunkBitmap planned;
@@ -124,7 +123,7 @@ public final class MapWriter {
         int count = (int) ((chunks + MapPage.FAN_OUT - 1) / MapPage.FAN_OUT);
         for (int number = done.nextClearBit(0); number < count; number = done.nextClearBit(number + 1)) {
             if (base == null) {
-                leaves.leaf(number, EMPTY);
+                leaves.leaf(number, MapPage.EMPTY);
             } else if (base.everyPage || countReplaced(base, 0, number) > 0) {
                 MapPage page = leaf(number);
                 complete(number, page);
