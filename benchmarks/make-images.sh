@@ -11,11 +11,13 @@
 #   sibling.raw    another machine of the kind (only with --sibling): gen0's files in a file system
 #                  of its own, made with other parameters and filled in another order, then packages
 #                  purged and installed, other logs, keys, database and blob
+#   clone.raw      another machine from the same template (only with --clone): gen0 with a third of its
+#                  packages purged, others installed, the database gone, other logs and keys
 #   sparse64g.raw  gen0's bytes in a 64 GiB file (only with --sparse64g)
 #   rand4g.raw     4 GiB that no codec shrinks and nothing shares (only with --random)
 #   empty8g.raw    8 GiB of hole (only with --empty)
 #
-# Usage: make-images.sh [--gen0-only] [--sibling] [--sparse64g] [--random] [--empty] DIR
+# Usage: make-images.sh [--gen0-only] [--sibling] [--clone] [--sparse64g] [--random] [--empty] DIR
 #
 # Must run as root on Debian 12: it loop-mounts the image and runs Debian's own installation
 # in it. All mounts live in a mount namespace of their own and vanish with the script. Packages
@@ -43,13 +45,15 @@ readonly GEN1_PURGE=(redis-server redis-tools apache2 apache2-doc)
 readonly GEN1_INSTALL=(php-cli ruby emacs-nox)
 readonly SIBLING_PURGE=(mariadb-server golang-go)
 readonly SIBLING_INSTALL=(php-cli ruby)
+readonly CLONE_PURGE=(mariadb-server golang-go libreoffice-writer libreoffice-calc texlive-latex-base texlive-fonts-recommended)
+readonly CLONE_INSTALL=(clang nginx-light haproxy)
 
 here=$(cd "$(dirname "$0")" && pwd)
 
 die() { printf 'make-images: %s\n' "$*" >&2; exit 1; }
 say() { printf 'make-images: %s (%d s)\n' "$*" "$SECONDS" >&2; }
 
-usage() { sed -n '5,26s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '5,28s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 # The content generators. Seeded, so that the same pages come out on every machine.
 
@@ -231,6 +235,15 @@ build_gen1() {
   mv "$image" "$dir/gen1.raw"
 }
 
+# name_machine ROOT NAME ID: what no two machines share.
+name_machine() {
+  local root=$1
+  echo "$2" > "$root/etc/hostname"
+  echo "$3" > "$root/etc/machine-id"
+  rm -f "$root"/etc/ssh/ssh_host_*
+  in_tree "$root" ssh-keygen -A
+}
+
 build_sibling() {
   local root=$dir/mnt source=$dir/mnt-gen0 image=$dir/sibling.raw.part
   say "sibling: gen0's files in a file system of its own"
@@ -252,10 +265,7 @@ build_sibling() {
   in_tree "$root" apt-get install "${SIBLING_INSTALL[@]}"
 
   say "sibling: identity, database, logs, blob"
-  echo sibling > "$root/etc/hostname"
-  echo b3a9c2d471e64f058a1b94d07e5c6f23 > "$root/etc/machine-id"
-  rm -f "$root"/etc/ssh/ssh_host_*
-  in_tree "$root" ssh-keygen -A
+  name_machine "$root" sibling b3a9c2d471e64f058a1b94d07e5c6f23
   mkdir -p "$root/srv/db" "$root/srv/media" "$root/var/log/web"
   database "$root/srv/db/orders.ibd" "$DB_MIB" 20260201
   access_log "$root/var/log/web/access.log.1" "$LOG_MIB" 11
@@ -271,6 +281,27 @@ build_sibling() {
   mv "$image" "$dir/sibling.raw"
 }
 
+build_clone() {
+  local root=$dir/mnt image=$dir/clone.raw.part
+  say "clone: copy of gen0"
+  cp --sparse=always "$dir/gen0.raw" "$image"
+  mkdir -p "$root"
+  mount -o loop,noatime,noinit_itable "$image" "$root"
+  prepare_tree "$root"
+  say "clone: packages"
+  in_tree "$root" apt-get purge --autoremove "${CLONE_PURGE[@]}"
+  in_tree "$root" apt-get update
+  in_tree "$root" apt-get install "${CLONE_INSTALL[@]}"
+
+  say "clone: identity, logs"
+  name_machine "$root" clone 0c5a1e7f93b84d26a17f60e2d94b3c58
+  rm -f "$root/srv/db/orders.ibd" "$root/var/log/web/access.log.1"
+  access_log "$root/var/log/web/access.log" "$LOG_MIB" 21
+  finish_tree "$root"
+  finish_image "$image"
+  mv "$image" "$dir/clone.raw"
+}
+
 build_sparse64g() {
   say "sparse64g"
   cp --sparse=always "$dir/gen0.raw" "$dir/sparse64g.raw.part"
@@ -284,12 +315,13 @@ build_random() {
   mv "$dir/rand4g.raw.part" "$dir/rand4g.raw"
 }
 
-gen1=yes sibling=no sparse64g=no random=no empty=no dir=
+gen1=yes sibling=no clone=no sparse64g=no random=no empty=no dir=
 arguments=("$@")
 while (($#)); do
   case $1 in
     --gen0-only) gen1=no ;;
     --sibling) sibling=yes ;;
+    --clone) clone=yes ;;
     --sparse64g) sparse64g=yes ;;
     --random) random=yes ;;
     --empty) empty=yes ;;
@@ -325,6 +357,7 @@ eval "$(apt-config shell http_proxy Acquire::http::Proxy https_proxy Acquire::ht
 [[ -e $dir/gen0.raw ]] || build_gen0
 [[ $gen1 = no || -e $dir/gen1.raw ]] || build_gen1
 [[ $sibling = no || -e $dir/sibling.raw ]] || build_sibling
+[[ $clone = no || -e $dir/clone.raw ]] || build_clone
 [[ $sparse64g = no || -e $dir/sparse64g.raw ]] || build_sparse64g
 [[ $random = no || -e $dir/rand4g.raw ]] || build_random
 [[ $empty = no || -e $dir/empty8g.raw ]] || truncate -s 8G "$dir/empty8g.raw"

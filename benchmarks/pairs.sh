@@ -26,7 +26,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 usage() { sed -n '7,20s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 # A and B are tools of tools.sh, or java-hello, a program that prints a line; before them may stand
-# jdk17, jdk25 or xmx128m. STEP is one of tools.sh, done on an empty repository (-) or a copy of one
+# jdk17, jdk25, xmx128m or unchecked, which does not decompress what it has compressed. STEP is one of tools.sh, done on an empty repository (-) or a copy of one
 # that holds gen0 or gen0 and gen1. Of two images the second is for B. A bar is on the median over the
 # rounds: of A/B in wall, cpu, peak, stored (size of the repository) or added (what it grew by); of
 # aPeakMiB; or on failures, the number of runs that failed. Pairs of short steps run more than once a round.
@@ -38,6 +38,7 @@ full-lz4-borg      | genievm:lz4       | borg:lz4        | backup  | -    | gen0
 full-zstd1-qemu    | genievm:zstd:1    | qemu-img:zstd   | backup  | -    | gen0           | 1    |
 gen1-restic        | genievm:zstd:1    | restic          | reread  | gen0 | gen1           | 1    | wall<=0.37 added<=0.75
 sibling-restic     | genievm:zstd:1    | restic          | backup  | gen1 | sibling        | 1    | added<=0.85
+clone-restic       | genievm:zstd:1    | restic          | backup  | gen1 | clone          | 1    | added<=0.85
 unchanged-restic   | genievm:zstd:1    | restic          | reread  | gen1 | gen1           | 1    | wall<=0.33
 unchanged-borg     | genievm:lz4       | borg:lz4        | reread  | gen1 | gen1           | 1    |
 verify-borg        | genievm:lz4       | borg:lz4        | verify  | gen0 | gen0           | 1    | wall<=0.30
@@ -47,6 +48,7 @@ restore-restic     | genievm:zstd:1    | restic          | restore | gen1 | gen1
 sparse64g-gen0     | genievm:zstd:1    | genievm:zstd:1  | backup  | -    | sparse64g gen0 | 1    | wall<=1.10 cpu<=1.10 peak<=1.10
 random-restic      | genievm:zstd:1    | restic          | backup  | -    | rand4g         | 1    |
 empty-hello        | genievm:zstd:1    | java-hello      | backup  | -    | empty8g        | 5    | wall<=12
+unchecked-checked  | unchecked genievm | genievm         | backup  | -    | gen0           | 1    |
 default-xmx128m    | genievm           | xmx128m genievm | backup  | -    | gen0           | 1    | aPeakMiB<=160 failures<=0
 jdk25-jdk17        | jdk25 genievm     | jdk17 genievm   | backup  | -    | gen0           | 1    | wall<=1.00
 '
@@ -127,6 +129,7 @@ environment_of() {
   case " $1 " in
     *' jdk25 '*) echo "JAVA_HOME=$GENIEVM_JDK25" ;;
     *' xmx128m '*) echo GENIEVM_JAVA_OPTS=-Xmx128m ;;
+    *' unchecked '*) echo GENIEVM_BACKUP_OPTIONS=--no-compression-check ;;
   esac
 }
 

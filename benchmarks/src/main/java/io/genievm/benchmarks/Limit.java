@@ -7,6 +7,7 @@ import io.genievm.core.internal.format.IdHasher;
 import io.genievm.core.internal.format.Segment;
 import io.genievm.core.internal.format.SegmentBuilder;
 import io.genievm.core.internal.format.SegmentType;
+import io.genievm.core.internal.spi.IoBuffers;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
@@ -119,7 +120,7 @@ public final class Limit {
             long[] places = places(channel, number, of);
             this.samples = new byte[places.length][BYTES];
             this.stored = new byte[places.length][0];
-            ByteBuffer buffer = ByteBuffer.allocateDirect(BYTES);
+            ByteBuffer buffer = IoBuffers.allocate(BYTES);
             byte[] data = new byte[BYTES];
             parts.put("read", sample -> {
                 channel.read(buffer.clear(), places[sample]);
@@ -158,8 +159,7 @@ public final class Limit {
             this.out = FileChannel.open(
                     file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
             this.uncached = UncachedChannel.open(file);
-            ByteBuffer aligned =
-                    ByteBuffer.allocateDirect(BYTES + 4096).alignedSlice(4096).slice(0, BYTES);
+            ByteBuffer aligned = IoBuffers.allocate(BYTES);
             parts.put("write", sample -> {
                 aligned.clear().put(samples[sample]).flip();
                 while (aligned.hasRemaining()) {

@@ -14,6 +14,7 @@ import io.genievm.core.internal.plan.RunQueue;
 import io.genievm.core.internal.repository.WriterSession;
 import io.genievm.core.internal.task.TaskControl;
 import io.genievm.core.internal.task.Workers;
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
@@ -29,6 +30,7 @@ final class CopyWorker implements AutoCloseable {
     private final List<DiskCopy> disks;
     private final int chunkSize;
     private final byte[] zeroes;
+    private final byte[] chunk;
     private final byte[] ids;
     private final SegmentBuilder segment;
     private final long[] segmentBytesByDisk;
@@ -54,6 +56,7 @@ final class CopyWorker implements AutoCloseable {
         this.disks = disks;
         this.chunkSize = options.chunkSize();
         this.zeroes = new byte[chunkSize];
+        this.chunk = new byte[chunkSize];
         this.ids = new byte[runChunks * IdHasher.ID_BYTES];
         this.segment = new SegmentBuilder(
                 SegmentType.CHUNKS, options.segmentSize(), options.segmentSize() / options.chunkSize());
@@ -63,7 +66,7 @@ final class CopyWorker implements AutoCloseable {
 
     /** Memory that a worker takes, in bytes. */
     static long memory(RepositoryOptions options, int runChunks) {
-        return 2L * runChunks * options.chunkSize() + 3L * options.segmentSize() + (1 << 18);
+        return (runChunks + 2L) * options.chunkSize() + 3L * options.segmentSize() + (1 << 18);
     }
 
     /** Works until there are no more runs. */
@@ -83,24 +86,25 @@ final class CopyWorker implements AutoCloseable {
         compressor.close();
     }
 
-    private void copy(RunQueue.Run run, byte[] data) {
+    private void copy(RunQueue.Run run, ByteBuffer data) {
         DiskCopy disk = disks.get(run.disk());
         long offset = run.first() * chunkSize;
         for (int i = 0; i < run.count(); i++) {
-            chunk(run.disk(), data, i, offset + (long) i * chunkSize);
+            // Into the heap chunk by chunk: what follows finds it in the processor's nearest cache.
+            data.get(i * chunkSize, chunk);
+            chunk(run.disk(), i, offset + (long) i * chunkSize);
         }
         disk.map.set(run.first(), run.count(), ids);
         disk.meter.read(runs.length());
     }
 
-    private void chunk(int disk, byte[] data, int i, long offset) {
-        int at = i * chunkSize;
+    private void chunk(int disk, int i, long offset) {
         int idAt = i * IdHasher.ID_BYTES;
-        if (Arrays.equals(data, at, at + chunkSize, zeroes, 0, chunkSize)) {
+        if (Arrays.equals(chunk, zeroes)) {
             Arrays.fill(ids, idAt, idAt + IdHasher.ID_BYTES, (byte) 0);
             return;
         }
-        hasher.chunk(data, at, chunkSize, ids, idAt);
+        hasher.chunk(chunk, 0, chunkSize, ids, idAt);
         if (session.index().claim(ids, idAt, scratch, location)) {
             if (!segment.fits(chunkSize)) {
                 flush();
@@ -109,7 +113,7 @@ final class CopyWorker implements AutoCloseable {
                 firstDisk = disk;
                 firstOffset = offset;
             }
-            segment.add(ids, idAt, data, at, chunkSize);
+            segment.add(ids, idAt, chunk, 0, chunkSize);
             segmentBytesByDisk[disk] += chunkSize;
         }
     }

@@ -3,6 +3,7 @@ package io.genievm.core.internal.backup;
 import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.hypervisor.SnapshotDisk;
+import io.genievm.core.internal.spi.IoBuffers;
 import java.nio.ByteBuffer;
 
 /** One disk of a snapshot, as a place to read from. Safe for use by several threads. */
@@ -71,10 +72,7 @@ final class DiskSource implements AutoCloseable {
             if (!e.code().equals(ErrorCode.SOURCE_CHANGED)) {
                 throw e;
             }
-            chunk.clear();
-            for (int at = 0; at < chunk.capacity(); at++) {
-                chunk.put(at, (byte) 0);
-            }
+            IoBuffers.fillWithZeroes(chunk, 0, chunk.capacity());
             lost = true;
         }
     }

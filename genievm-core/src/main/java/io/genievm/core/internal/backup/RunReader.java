@@ -6,7 +6,6 @@ import io.genievm.core.internal.task.TaskControl;
 import io.genievm.core.internal.task.Workers;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
-import java.util.Arrays;
 import java.util.Deque;
 import java.util.HashSet;
 import java.util.List;
@@ -23,7 +22,7 @@ final class RunReader {
     /** How many runs a worker measures before it judges. */
     private static final int MEASURED = 8;
     /** The part of its time that a worker may wait for content, as one in so many. */
-    private static final int TOLERATED = 4;
+    private static final int TOLERATED = 3;
 
     private static final int MOST_AHEAD = 8;
     private static final long WAIT_MILLIS = 100;
@@ -73,7 +72,6 @@ final class RunReader {
     final class Cursor {
         private final Workers.Crew crew;
         private final Slot own = new Slot();
-        private final byte[] data = new byte[runBytes];
         private RunQueue.@Nullable Run run;
         private int length;
         private int measured;
@@ -99,10 +97,12 @@ final class RunReader {
                 return false;
             }
             run = slot.run();
-            length = slot.buffer.remaining();
-            slot.buffer.get(data, 0, length);
-            slot.empty();
-            Arrays.fill(data, length, run.count() * chunkSize, (byte) 0);
+            // Against the buffer that this worker is done with, so that whoever reads ahead can go on.
+            if (slot != own) {
+                own.exchange(slot);
+            }
+            length = own.buffer.remaining();
+            IoBuffers.fillWithZeroes(own.buffer.clear(), length, run.count() * chunkSize);
             measure(before);
             return true;
         }
@@ -120,9 +120,9 @@ final class RunReader {
             return length;
         }
 
-        /** The content, from the beginning of the array on; the same array each time. */
-        byte[] data() {
-            return data;
+        /** The content, from the beginning of the buffer on; valid until the next {@link #next}. */
+        ByteBuffer data() {
+            return own.buffer;
         }
 
         private void measure(long before) {
@@ -238,7 +238,7 @@ final class RunReader {
 
     /** Room for the content of one run. */
     private final class Slot {
-        private final ByteBuffer buffer = IoBuffers.allocate(runBytes);
+        private ByteBuffer buffer = IoBuffers.allocate(runBytes);
         private volatile RunQueue.@Nullable Run run;
 
         RunQueue.Run run() {
@@ -249,7 +249,15 @@ final class RunReader {
             return held;
         }
 
-        synchronized void empty() {
+        /** Takes the content of a slot that is full, which becomes empty. */
+        void exchange(Slot full) {
+            ByteBuffer spent = buffer;
+            buffer = full.buffer;
+            full.empty(spent);
+        }
+
+        private synchronized void empty(ByteBuffer spent) {
+            buffer = spent;
             run = null;
             notifyAll();
         }

@@ -26,6 +26,8 @@ final class LocalTable implements AutoCloseable {
     private final long filterBlocks;
     private final long filterStart;
     private final long directoryStart;
+    /** Only a hint, so nothing guards it. */
+    private boolean foundLast;
 
     private LocalTable(WorkFile file, long size, Layout layout) {
         this.file = file;
@@ -59,8 +61,17 @@ final class LocalTable implements AutoCloseable {
      * @return whether there is such an entry, which {@code location} then tells
      */
     boolean find(byte[] id, int idOffset, int skip, boolean missing, Scratch scratch, Location location) {
+        boolean found = lookUp(id, idOffset, skip, missing, scratch, location);
+        if (found != foundLast) {
+            foundLast = found;
+        }
+        return found;
+    }
+
+    private boolean lookUp(byte[] id, int idOffset, int skip, boolean missing, Scratch scratch, Location location) {
         long prefix = Scratch.longAt(id, idOffset);
-        if (size == 0 || !mayContain(prefix, Scratch.longAt(id, idOffset + 8), scratch)) {
+        // Hits come in rows, as when a disk is read that has hardly changed, and then the filter only costs.
+        if (size == 0 || !foundLast && !mayContain(prefix, Scratch.longAt(id, idOffset + 8), scratch)) {
             return false;
         }
         ByteBuffer buffer = scratch.read(file, directoryStart + 8 * bucket(prefix), 16);

@@ -2,6 +2,7 @@ package io.genievm.core.internal.plan;
 
 import io.genievm.core.internal.format.IdHasher;
 import io.genievm.core.internal.format.MapPage;
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -9,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 public final class ChunkMatcher {
     private final int chunkSize;
     private final byte[] zeroes;
+    private final byte[] chunk;
     private final byte[] id = new byte[IdHasher.ID_BYTES];
     private final IdHasher hasher = new IdHasher();
 
@@ -16,6 +18,7 @@ public final class ChunkMatcher {
     public ChunkMatcher(int chunkSize) {
         this.chunkSize = chunkSize;
         this.zeroes = new byte[chunkSize];
+        this.chunk = new byte[chunkSize];
     }
 
     /**
@@ -26,12 +29,13 @@ public final class ChunkMatcher {
      * @param page the page that names it; {@code null} where the map says zeroes
      * @param entry its place in the page
      */
-    public boolean isSame(byte[] data, int at, @Nullable MapPage page, int entry) {
-        boolean zero = Arrays.equals(data, at, at + chunkSize, zeroes, 0, chunkSize);
+    public boolean isSame(ByteBuffer data, int at, @Nullable MapPage page, int entry) {
+        data.get(at, chunk);
+        boolean zero = Arrays.equals(chunk, zeroes);
         if (zero || page == null) {
             return zero && (page == null || page.isNull(entry));
         }
-        hasher.chunk(data, at, chunkSize, id, 0);
+        hasher.chunk(chunk, 0, chunkSize, id, 0);
         return IdHasher.equal(id, 0, page.ids(), MapPage.offset(entry));
     }
 }

@@ -20,7 +20,6 @@ import io.genievm.core.internal.task.TaskControl;
 import io.genievm.core.internal.task.Workers;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.atomic.LongAdder;
@@ -137,7 +136,6 @@ final class DiskComparison implements AutoCloseable {
         private final List<ProgressMeter.Disk> meters;
         private final boolean toFirst;
         private final ByteBuffer buffer = IoBuffers.allocate(runChunks * chunkSize);
-        private final byte[] data = new byte[runChunks * chunkSize];
         private final ChunkMatcher matcher = new ChunkMatcher(chunkSize);
 
         Worker(RunQueue queue, List<DiskDifference> differences, List<ProgressMeter.Disk> meters, boolean toFirst) {
@@ -171,13 +169,12 @@ final class DiskComparison implements AutoCloseable {
             } finally {
                 queue.release(run);
             }
-            buffer.flip().get(data, 0, length);
-            Arrays.fill(data, length, run.count() * chunkSize, (byte) 0);
+            IoBuffers.fillWithZeroes(buffer.clear(), length, run.count() * chunkSize);
             long leaf = run.first() / MapPage.FAN_OUT;
             MapPage page = mapOf(disk).page(0, leaf);
             int entry = (int) (run.first() - leaf * MapPage.FAN_OUT);
             for (int i = 0; i < run.count(); i++) {
-                if (!matcher.isSame(data, i * chunkSize, page, entry + i)) {
+                if (!matcher.isSame(buffer, i * chunkSize, page, entry + i)) {
                     differences.get(run.disk()).add(run.first() + i, page == null || page.isNull(entry + i));
                     isEnough = toFirst;
                 }

@@ -19,4 +19,12 @@ public final class IoBuffers {
     public static ByteBuffer allocate(int size) {
         return ByteBuffer.allocateDirect(size + PAGE).alignedSlice(PAGE).slice(0, size);
     }
+
+    /** Writes zeroes from one place of a buffer up to another, whatever its position and limit. */
+    public static void fillWithZeroes(ByteBuffer buffer, int from, int to) {
+        ByteBuffer part = buffer.duplicate().limit(to).position(from);
+        while (part.hasRemaining()) {
+            part.put((byte) 0);
+        }
+    }
 }
