@@ -43,6 +43,7 @@ class LatencyTest {
             BackupReport report = site.backUp(Codec.NONE);
 
             assertThat(report.disks().get(0).readBytes()).isEqualTo(CAPACITY);
+            assertThat(host.besidePages).hasValue(0);
             // Two disks, each with its own limits.
             assertThat(most.get()).isBetween(atLeast, 2 * readers * requests);
             host.beforeRead = () -> {};

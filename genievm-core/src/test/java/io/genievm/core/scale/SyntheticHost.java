@@ -45,6 +45,8 @@ final class SyntheticHost implements HypervisorConnection, VmCreation {
 
     private final List<Disk> disks;
     final AtomicInteger openReaders = new AtomicInteger();
+    /** Calls whose buffer did not begin at the border of a page. */
+    final AtomicInteger besidePages = new AtomicInteger();
     final LongAdder zeroBlocksWritten = new LongAdder();
     volatile DiskLimits limits = DiskLimits.FILE;
     volatile Runnable beforeRead = () -> {};
@@ -223,6 +225,9 @@ final class SyntheticHost implements HypervisorConnection, VmCreation {
         @Override
         public void read(long offset, ByteBuffer target) {
             beforeRead.run();
+            if (target.alignmentOffset(target.position(), 4096) != 0) {
+                besidePages.incrementAndGet();
+            }
             if (closed) {
                 throw new GenieVmException(ErrorCode.CLOSED, "the reader was closed");
             }
