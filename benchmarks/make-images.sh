@@ -11,7 +11,7 @@
 #   sibling.raw    another machine of the kind (only with --sibling): gen0's files in a file system
 #                  of its own, made with other parameters and filled in another order, then packages
 #                  purged and installed, other logs, keys, database and blob
-#   clone.raw      another machine from the same template (only with --clone): gen0 with a third of its
+#   clone.raw      another machine from the same template (only with --clone): gen0 with some of its
 #                  packages purged, others installed, the database gone, other logs and keys
 #   sparse64g.raw  gen0's bytes in a 64 GiB file (only with --sparse64g)
 #   rand4g.raw     4 GiB that no codec shrinks and nothing shares (only with --random)

@@ -6,18 +6,25 @@ import io.genievm.api.DiskId;
 import io.genievm.api.ErrorCode;
 import io.genievm.api.GenieVmException;
 import io.genievm.api.VmId;
+import io.genievm.api.store.BlobStore;
+import io.genievm.core.testing.InterceptedStore;
 import io.genievm.core.testing.Lab;
 import io.genievm.testkit.InMemoryDisk;
 import io.genievm.testkit.InMemoryVm;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -118,6 +125,33 @@ class RestoreToFolderTest {
                         .point(point.point())
                         .toFolder(folder)
                         .build()));
+        assertRestored();
+    }
+
+    @Test
+    @DisplayName("a file that is written while the others are restored is not taken for restored, and stays")
+    void changedMeanwhile() throws IOException {
+        Files.delete(folder.resolve("data"));
+        AtomicInteger second = new AtomicInteger();
+        lab.store().intercept(new InterceptedStore.Interceptor() {
+            @Override
+            public void get(BlobStore objects, String key, long offset, ByteBuffer target) {
+                objects.get(key, offset, target);
+                try {
+                    // Still equal, so that nothing but the time can tell.
+                    Files.setLastModifiedTime(
+                            folder.resolve("root"), FileTime.from(second.incrementAndGet(), TimeUnit.SECONDS));
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            }
+        });
+
+        assertThat(failure()).hasMessageContaining("has changed since it was compared");
+        assertThat(names()).containsExactly("empty", "root");
+
+        lab.store().stopIntercepting();
+        restore();
         assertRestored();
     }
 

@@ -19,7 +19,6 @@ import org.jspecify.annotations.Nullable;
  * above are kept until the end (2 MiB for a full disk of 4 TiB). Safe for use by several threads.
  */
 public final class MapWriter {
-
     private final long chunks;
     private final ChunkBitmap planned;
     private final @Nullable Base base;
