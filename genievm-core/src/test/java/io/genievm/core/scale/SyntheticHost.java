@@ -47,6 +47,7 @@ final class SyntheticHost implements HypervisorConnection, VmCreation {
     final AtomicInteger openReaders = new AtomicInteger();
     /** Calls whose buffer did not begin at the border of a page. */
     final AtomicInteger besidePages = new AtomicInteger();
+
     final LongAdder zeroBlocksWritten = new LongAdder();
     volatile DiskLimits limits = DiskLimits.FILE;
     volatile Runnable beforeRead = () -> {};
