@@ -24,7 +24,7 @@
 # come from the mirror in this machine's apt configuration, or from DEBIAN_MIRROR. What exists
 # in DIR is not built again. The content generated here is the same on every run; the packages
 # are those the mirror has, so images of two machines differ: compare only within one machine.
-# Once gen1 was built in DIR, --sibling finds its packages in DIR/debs and needs no network.
+# Once gen1 was built in DIR, --sibling finds its packages in DIR/debs and needs no network; --clone does.
 #
 # Sizes can be changed by IMAGE_GIB (8), BLOB_MIB (384), DB_MIB (200), LOG_MIB (60).
 set -euo pipefail
@@ -53,7 +53,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 die() { printf 'make-images: %s\n' "$*" >&2; exit 1; }
 say() { printf 'make-images: %s (%d s)\n' "$*" "$SECONDS" >&2; }
 
-usage() { sed -n '5,28s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '6,29s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 # The content generators. Seeded, so that the same pages come out on every machine.
 

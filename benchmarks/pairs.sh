@@ -15,21 +15,23 @@
 #
 # DIR holds the images of make-images.sh, and 25 GiB more while this runs; a pair whose image is
 # missing is left out. GENIEVM_JDK25 is the home of a JDK 25: only with it are JDKs compared.
-# GENIEVM_JAVA_OPTS is not heeded. At the end report.sh prints the table and draws the picture.
-# Exit status 1 when a step failed or a restored image differed, not for a bar that is not met.
+# GENIEVM_JAVA_OPTS and GENIEVM_BACKUP_OPTION are not heeded. At the end report.sh prints the table and
+# draws the picture. Exit status 1 when a step failed or a restored image differed, not for a bar that
+# is not met.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=measure.sh
 . "$here/measure.sh"
 
-usage() { sed -n '7,20s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '7,21s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 # A and B are tools of tools.sh, or java-hello, a program that prints a line; before them may stand
-# jdk17, jdk25, xmx128m or unchecked, which does not decompress what it has compressed. STEP is one of tools.sh, done on an empty repository (-) or a copy of one
-# that holds gen0 or gen0 and gen1. Of two images the second is for B. A bar is on the median over the
-# rounds: of A/B in wall, cpu, peak, stored (size of the repository) or added (what it grew by); of
-# aPeakMiB; or on failures, the number of runs that failed. Pairs of short steps run more than once a round.
+# jdk17, jdk25, xmx128m or unchecked, which does not decompress what it has compressed. STEP is one of
+# tools.sh, done on an empty repository (-) or a copy of one that holds gen0 or gen0 and gen1. Of two
+# images the second is for B. A bar is on the median over the rounds: of A/B in wall, cpu, peak, stored
+# (size of the repository) or added (what it grew by); of aPeakMiB; or on failures, the number of runs
+# that failed. Pairs of short steps run more than once a round.
 readonly PAIRS='
 NAME               | A                 | B               | STEP    | ON   | IMAGE          | RUNS | BARS
 full-zstd1-restic  | genievm:zstd:1    | restic          | backup  | -    | gen0           | 1    | wall<=0.40 cpu<=0.42
@@ -73,7 +75,7 @@ work=$(mktemp -d "$images/pairs.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 need time=time jq=jq perl=perl-base
-unset GENIEVM_JAVA_OPTS
+unset GENIEVM_JAVA_OPTS GENIEVM_BACKUP_OPTION
 genievm=${GENIEVM:-$here/../genievm}
 java=${JAVA_HOME:+$JAVA_HOME/bin/}java
 
@@ -129,7 +131,7 @@ environment_of() {
   case " $1 " in
     *' jdk25 '*) echo "JAVA_HOME=$GENIEVM_JDK25" ;;
     *' xmx128m '*) echo GENIEVM_JAVA_OPTS=-Xmx128m ;;
-    *' unchecked '*) echo GENIEVM_BACKUP_OPTIONS=--no-compression-check ;;
+    *' unchecked '*) echo GENIEVM_BACKUP_OPTION=--no-compression-check ;;
   esac
 }
 

@@ -22,7 +22,7 @@
 #         restore REPO TARGET   puts the image anywhere below the folder TARGET
 #
 # BORG_POINT names borg's archive (point); the others restore what came last. GENIEVM_VM is the VM
-# that GenieVM restores, GENIEVM_ANSWER a file for its answer to a backup, GENIEVM_BACKUP_OPTIONS one
+# that GenieVM restores, GENIEVM_ANSWER a file for its answer to a backup, GENIEVM_BACKUP_OPTION one
 # more option of its backups.
 #
 # Every step that writes ends with an fsync of each file written, whoever wrote it: a tool that
@@ -44,7 +44,7 @@ synced() { find "$1" -type f -exec sync {} +; }
 genievm() {
   local codec=$1 step=$2 repo=${3:-} other=${4:-} options=()
   [[ -z $codec ]] || options=(--codec "$codec")
-  [[ -z ${GENIEVM_BACKUP_OPTIONS:-} ]] || options+=("$GENIEVM_BACKUP_OPTIONS")
+  [[ -z ${GENIEVM_BACKUP_OPTION:-} ]] || options+=("$GENIEVM_BACKUP_OPTION")
   case $step in
     version) "$genievm" --version ;;
     init) "$genievm" init --repo "$repo" > /dev/null ;;

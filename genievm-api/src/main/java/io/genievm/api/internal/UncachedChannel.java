@@ -1,5 +1,6 @@
 package io.genievm.api.internal;
 
+import io.genievm.api.hypervisor.DiskLimits;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -19,6 +20,12 @@ import org.jspecify.annotations.Nullable;
 public final class UncachedChannel implements AutoCloseable {
     /** What memory and file have to be aligned to, in bytes, where the file system does not ask for less. */
     public static final int BLOCK = 4096;
+
+    /**
+     * What to ask of a new file that is written so: one request at a time. ext4 holds the lock of a file while it allocates
+     * blocks for what is written past the cache, and threads that wait for it take the processor from those that decode.
+     */
+    public static final DiskLimits NEW_FILE = new DiskLimits(1, 1, 16 << 20, 1);
 
     private static final @Nullable OpenOption DIRECT = direct();
 

@@ -66,6 +66,7 @@ final class CopyWorker implements AutoCloseable {
 
     /** Memory that a worker takes, in bytes. */
     static long memory(RepositoryOptions options, int runChunks) {
+        // A run, zeroes and a chunk; the chunks of a segment, what they become, and what that becomes again.
         return (runChunks + 2L) * options.chunkSize() + 3L * options.segmentSize() + (1 << 18);
     }
 
@@ -90,7 +91,7 @@ final class CopyWorker implements AutoCloseable {
         DiskCopy disk = disks.get(run.disk());
         long offset = run.first() * chunkSize;
         for (int i = 0; i < run.count(); i++) {
-            // Into the heap chunk by chunk: what follows finds it in the processor's nearest cache.
+            // Into the heap chunk by chunk: what follows finds it in the processor's own cache.
             data.get(i * chunkSize, chunk);
             chunk(run.disk(), i, offset + (long) i * chunkSize);
         }

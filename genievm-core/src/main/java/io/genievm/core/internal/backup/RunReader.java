@@ -249,7 +249,7 @@ final class RunReader {
             return held;
         }
 
-        /** Takes the content of a slot that is full, which becomes empty. */
+        /** Takes the content of a slot that is full, which becomes empty. Called by the worker whose slot this is. */
         void exchange(Slot full) {
             ByteBuffer spent = buffer;
             buffer = full.buffer;

@@ -26,7 +26,7 @@ final class LocalTable implements AutoCloseable {
     private final long filterBlocks;
     private final long filterStart;
     private final long directoryStart;
-    /** Only a hint, so nothing guards it. */
+    /** Whether the last look-up, of any thread, has found something. A hint, so nothing guards it. */
     private boolean foundLast;
 
     private LocalTable(WorkFile file, long size, Layout layout) {

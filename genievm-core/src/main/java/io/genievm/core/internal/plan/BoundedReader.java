@@ -20,13 +20,14 @@ public record BoundedReader(DiskId disk, DiskReader reader, DiskLimits limits) {
         int end = target.limit();
         long at = offset;
         while (target.position() < end) {
-            target.limit(Math.min(end, target.position() + limits.maxRequest()));
-            int length = target.remaining();
-            reader.read(at, target);
-            if (target.hasRemaining()) {
+            int to = Math.min(end, target.position() + limits.maxRequest());
+            int length = to - target.position();
+            reader.read(at, target.limit(to));
+            // Not what the buffer has left: the driver may have moved its limit as well.
+            if (target.position() != to) {
                 throw new GenieVmException(
                         ErrorCode.DRIVER_CONTRACT_BROKEN,
-                        "the driver's reader of disk '" + disk + "' left " + target.remaining() + " of " + length
+                        "the driver's reader of disk '" + disk + "' left " + (to - target.position()) + " of " + length
                                 + " bytes unread");
             }
             at += length;

@@ -14,6 +14,11 @@ public final class ChunkMatcher {
     private final byte[] id = new byte[IdHasher.ID_BYTES];
     private final IdHasher hasher = new IdHasher();
 
+    /** Memory that a matcher takes, in bytes. */
+    public static long memory(int chunkSize) {
+        return 2L * chunkSize;
+    }
+
     /** Compares chunks of a size. */
     public ChunkMatcher(int chunkSize) {
         this.chunkSize = chunkSize;

@@ -7,7 +7,7 @@ import java.util.Deque;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Buffers of one size, made when first needed, at most so many. Safe for use by several threads.
+ * Direct buffers of one size that begin at a page, made when first needed, at most so many. Safe for use by several threads.
  */
 final class BufferPool {
     private final Deque<ByteBuffer> free = new ArrayDeque<>();

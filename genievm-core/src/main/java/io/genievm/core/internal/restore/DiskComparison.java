@@ -53,7 +53,7 @@ final class DiskComparison implements AutoCloseable {
         this.maps = new PointMaps(access, index, manifest);
         this.chunkSize = access.options().chunkSize();
         this.runChunks = Math.max(1, Math.min(RUN_BYTES / chunkSize, MapPage.FAN_OUT));
-        long room = access.memoryBudget() / 2 / (2L * runChunks * chunkSize);
+        long room = access.memoryBudget() / 2 / ((long) runChunks * chunkSize + ChunkMatcher.memory(chunkSize));
         this.workers = new Workers(access.executor(), (int) Math.max(1, Math.min(access.parallelism(), room)));
     }
 

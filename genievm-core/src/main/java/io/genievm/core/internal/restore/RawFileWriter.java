@@ -19,11 +19,6 @@ import java.util.Set;
 final class RawFileWriter implements DiskWriter {
     /** Shorter writes are better gathered by the kernel. */
     private static final int WORTH_A_REQUEST = 1 << 17;
-    /**
-     * One write at a time: ext4 keeps a file to itself while it makes blocks for what is written past the cache, and threads
-     * that wait for that take the processor from those that decode (a seventh of the time of a restore).
-     */
-    private static final DiskLimits LIMITS = new DiskLimits(1, 1, 16 << 20, 1);
 
     private final Path path;
     private final FileChannel channel;
@@ -50,7 +45,7 @@ final class RawFileWriter implements DiskWriter {
 
     @Override
     public DiskLimits limits() {
-        return LIMITS;
+        return UncachedChannel.NEW_FILE;
     }
 
     @Override

@@ -289,6 +289,7 @@ public final class RestoreTask {
 
     /** One disk that is written by several threads. */
     private final class Output {
+        private final DiskId disk;
         private final DiskWriter writer;
         private final long capacity;
         private final boolean blank;
@@ -296,6 +297,7 @@ public final class RestoreTask {
         private final Semaphore permits;
 
         Output(Manifest.Disk disk, DiskWriter writer, boolean blank) {
+            this.disk = disk.id();
             this.writer = writer;
             this.blank = blank;
             this.capacity = disk.capacity();
@@ -338,7 +340,14 @@ public final class RestoreTask {
                 int max = writer.limits().maxRequest();
                 int end = source.limit();
                 for (long at = position; source.position() < end; at += max) {
-                    writer.write(at, source.limit(Math.min(end, source.position() + max)));
+                    int to = Math.min(end, source.position() + max);
+                    writer.write(at, source.limit(to));
+                    if (source.position() != to) {
+                        throw new GenieVmException(
+                                ErrorCode.DRIVER_CONTRACT_BROKEN,
+                                "the driver's writer of disk '" + disk + "' left " + (to - source.position())
+                                        + " bytes unwritten that belong before byte " + (at + max));
+                    }
                 }
             } finally {
                 permits.release();

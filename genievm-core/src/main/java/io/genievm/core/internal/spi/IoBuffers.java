@@ -4,20 +4,21 @@ import java.nio.ByteBuffer;
 
 /** Makes the buffers that drivers and stores fill and empty. Safe for use by several threads. */
 public final class IoBuffers {
-    /** Bytes, a power of two: memory and files are cut into such pages on every system that this runs on. */
+    /** Bytes: the page of x86, and what devices ask for. Where pages are larger nothing is lost. */
     private static final int PAGE = 4096;
 
     private IoBuffers() {}
 
     /**
      * A direct buffer that begins at the border of a page, so that it can be handed to a device as it is. That counts even
-     * where no device is near: what the JVM would give begins 16 bytes behind a border, and processors of AMD copy from the
+     * where no device is near: what the JVM would give begins 16 bytes behind a border, and some processors copy from the
      * page cache to such a place five times slower (ADR 0016).
      *
      * @param size bytes
      */
     public static ByteBuffer allocate(int size) {
-        return ByteBuffer.allocateDirect(size + PAGE).alignedSlice(PAGE).slice(0, size);
+        int pages = (size + PAGE - 1) / PAGE;
+        return ByteBuffer.allocateDirect((pages + 1) * PAGE).alignedSlice(PAGE).slice(0, size);
     }
 
     /** Writes zeroes from one place of a buffer up to another, whatever its position and limit. */

@@ -45,7 +45,7 @@ final class ImageWriter implements DiskWriter, Scope.Part {
 
     @Override
     public DiskLimits limits() {
-        return DiskLimits.FILE;
+        return UncachedChannel.NEW_FILE;
     }
 
     @Override
