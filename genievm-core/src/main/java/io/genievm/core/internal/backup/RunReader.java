@@ -22,7 +22,7 @@ final class RunReader {
     /** How many runs a worker measures before it judges. */
     private static final int MEASURED = 8;
     /** The part of its time that a worker may wait for content, as one in so many. */
-    private static final int TOLERATED = 3;
+    private static final int TOLERATED = 4;
 
     private static final int MOST_AHEAD = 8;
     private static final long WAIT_MILLIS = 100;
