@@ -20,6 +20,7 @@ import io.genievm.testkit.InMemoryDisk;
 import io.genievm.testkit.InMemoryHypervisor;
 import io.genievm.testkit.InMemoryHypervisor.Call;
 import io.genievm.testkit.InMemoryVm;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
@@ -29,6 +30,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -379,6 +381,25 @@ class RestoreOverVmTest {
                 .findFirst()
                 .orElseThrow();
         return plain.lost(disk, Set.of(segment));
+    }
+
+    @Test
+    @DisplayName("a driver that leaves bytes unwritten is not believed, whatever it does to the buffer")
+    void leftUnwritten() {
+        root.write(0, new byte[2 * CHUNK]);
+        List<Consumer<ByteBuffer>> drivers = List.of(
+                buffer -> buffer.position(buffer.limit() - 1),
+                buffer -> buffer.limit(buffer.limit() - 1).position(buffer.limit()),
+                ByteBuffer::flip,
+                buffer -> {});
+        for (Consumer<ByteBuffer> driver : drivers) {
+            GenieVmException failure = Lab.failureOf(begin(Interposed.notWriting(lab.connection(), driver)));
+
+            assertThat(failure.code()).isEqualTo(ErrorCode.DRIVER_CONTRACT_BROKEN);
+            assertThat(failure).hasMessageContaining("'root'").hasMessageContaining("unwritten");
+        }
+        restore();
+        assertRestored();
     }
 
     private RestoreReport restore() {

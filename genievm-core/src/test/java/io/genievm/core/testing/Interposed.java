@@ -1,10 +1,13 @@
 package io.genievm.core.testing;
 
 import io.genievm.api.hypervisor.Capability;
+import io.genievm.api.hypervisor.DiskWriter;
+import io.genievm.api.hypervisor.DiskWriting;
 import io.genievm.api.hypervisor.HypervisorConnection;
 import io.genievm.api.hypervisor.SnapshotRequest;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
+import java.nio.ByteBuffer;
 import java.util.EnumSet;
 import java.util.Optional;
 import java.util.Set;
@@ -33,6 +36,37 @@ public final class Interposed {
                 new Class<?>[] {HypervisorConnection.class},
                 (proxy, method, arguments) ->
                         method.getName().equals("ability") ? Optional.empty() : method.invoke(connection, arguments));
+    }
+
+    /** One whose writers are handed to somebody else, who writes nothing. */
+    public static HypervisorConnection notWriting(HypervisorConnection connection, Consumer<ByteBuffer> writer) {
+        return withWriter(connection, HypervisorConnection.class, writer);
+    }
+
+    /** Stands before an object, and before all that lead from it to a writer. */
+    private static <T> T withWriter(Object target, Class<T> type, Consumer<ByteBuffer> writer) {
+        return type.cast(Proxy.newProxyInstance(
+                Interposed.class.getClassLoader(), new Class<?>[] {type}, (proxy, method, arguments) -> {
+                    if (type == DiskWriter.class && method.getName().equals("write")) {
+                        writer.accept((ByteBuffer) arguments[1]);
+                        return null;
+                    }
+                    Object result;
+                    try {
+                        result = method.invoke(target, arguments);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                    if (result instanceof Optional<?> optional && arguments[0] == DiskWriting.class) {
+                        return optional.map(ability -> withWriter(ability, DiskWriting.class, writer));
+                    }
+                    if (method.getReturnType() == DiskWriting.WritableDisk.class) {
+                        return withWriter(result, DiskWriting.WritableDisk.class, writer);
+                    }
+                    return method.getReturnType() == DiskWriter.class
+                            ? withWriter(result, DiskWriter.class, writer)
+                            : result;
+                }));
     }
 
     private static HypervisorConnection onto(
