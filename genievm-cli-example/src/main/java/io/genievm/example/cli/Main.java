@@ -6,8 +6,6 @@ import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
-import java.util.HashSet;
-import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 
 /** Where the process begins and ends. */
@@ -46,9 +44,9 @@ public final class Main {
             Json.prepare();
             GenieVm.open().close();
             // The first comparison of two records has the JVM write code for all.
-            Set<VmId> compared = new HashSet<>();
-            compared.add(new VmId("a"));
-            compared.add(new VmId("a"));
+            if (new VmId("a").equals(new VmId("b"))) {
+                throw new IllegalStateException("two ids are the same");
+            }
         } catch (RuntimeException | LinkageError e) {
             // Whoever needs it fails as well, and tells.
             return;
